@@ -1,0 +1,73 @@
+//! `cargo sim`: runs the tests of a project over many seeds of a simulated world.
+//!
+//! In reading order:
+//! - [`args`] and [`config`]: what is to be done, from the command line, `SIM_*` variables and `sim.toml`.
+//! - [`mod@build`], [`mod@list`], [`project`]: the project, its test executables, their tests.
+//! - [`worker`]: one process that performs runs. [`mod@plan`]: what one test's runs amount to, without any process.
+//! - [`farm`]: many processes. [`judge`]: what a failing run becomes. [`report`]: what is said of it.
+//! - the verbs: [`mod@test`], [`replay`], [`diff`], [`doctor`]; [`exit`]: how each may end.
+//!
+//! This crate stands outside every run. It decides how many runs there are and which, never what one does.
+
+mod args;
+mod build;
+mod causes;
+mod config;
+mod diff;
+mod doctor;
+mod exit;
+mod farm;
+mod judge;
+mod list;
+mod plan;
+mod project;
+mod replay;
+mod report;
+mod test;
+mod worker;
+
+use args::{Cli, Verb};
+use exit::{Code, Stop};
+use std::env;
+use std::panic;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = panic::catch_unwind(|| {
+        args::read(env::args_os()).and_then(|cli| cli.map_or(Ok(Code::Passed), carry_out))
+    });
+    let code = match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(Stop { code, text })) => {
+            if !text.is_empty() {
+                eprintln!("error: {text}");
+            }
+            code
+        }
+        Err(_) => {
+            eprintln!(
+                "error: this is a defect of cargo-sim: please report the lines above with the command line"
+            );
+            Code::Defect
+        }
+    };
+    ExitCode::from(code as u8)
+}
+
+fn carry_out(cli: Cli) -> Result<Code, Stop> {
+    match cli.verb {
+        Verb::Test(args) => test::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Diff(args) => diff::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Shrink(_) => {
+            Err(later("shrink", "cargo sim replay FILE runs the failure as it was found"))
+        }
+        Verb::Explain(_) => Err(later("explain", "cargo sim replay FILE prints every event")),
+        Verb::Run(_) => Err(later("run", "cargo sim test runs #[sim::test] functions")),
+    }
+}
+
+fn later(verb: &str, instead: &str) -> Stop {
+    Stop::usage(format!("'{verb}' comes with a later version: for now, {instead}"))
+}

@@ -1,0 +1,225 @@
+//! A worker: one process that performs a slice of one test's runs and reports in a file.
+//!
+//! The file is the only channel. What a process wrote before it died is whole lines, and the run it
+//! died in is the one that began and did not end. A process that never says hello is a plain test.
+
+mod outcome;
+
+pub(crate) use outcome::{Begin, End, Failed, Outcome};
+
+use crate::exit::Stop;
+use crate::list::Test;
+use serde::Serialize;
+use std::cell::Cell;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a worker is told, in `SIM_PLAN`. What is left out is as `sim` documents it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Order {
+    pub(crate) protocol: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<String>,
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expected: Option<u64>,
+    pub(crate) own_runs: bool,
+    pub(crate) stop: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deadline_ms: Option<u64>,
+    pub(crate) record: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thread: Option<String>,
+    /// Whether the last run prints its log lines and panics.
+    pub(crate) echo: bool,
+}
+
+/// The version of the protocol between this tool and the crate `sim`.
+pub(crate) const PROTOCOL: u64 = 1;
+
+impl Order {
+    /// Runs `first` to `first + count` of the series (`base`, `strategy`).
+    pub(crate) fn runs(base: String, strategy: String, first: u64, count: u64) -> Self {
+        let (base, strategy) = (Some(base), Some(strategy));
+        Self { protocol: PROTOCOL, base, strategy, first, count, stop: true, ..Self::default() }
+    }
+
+    /// The run of a stored failure.
+    pub(crate) fn replay(file: &Path) -> Self {
+        Self { protocol: PROTOCOL, count: 1, replay: Some(file.to_owned()), ..Self::default() }
+    }
+
+    /// The same, with every event of its last run written to `trace`.
+    pub(crate) fn traced(self, trace: &Path) -> Self {
+        Self { trace: Some(trace.to_owned()), ..self }
+    }
+}
+
+/// A folder for reports and traces, removed at the end.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    folder: PathBuf,
+    used: Cell<u64>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Result<Self, Stop> {
+        let folder = env::temp_dir().join(format!("cargo-sim-{}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(|error| {
+            Stop::refused(format!(
+                "{}: {error}: set TMPDIR to a folder that can be written",
+                folder.display()
+            ))
+        })?;
+        Ok(Self { folder, used: Cell::new(0) })
+    }
+
+    /// A name that was not used before.
+    pub(crate) fn path(&self, what: &str) -> PathBuf {
+        self.used.set(self.used.get() + 1);
+        self.folder.join(format!("{}.{what}", self.used.get()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A leftover in the temporary folder is no reason to fail.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What surrounds a worker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Whether the process's output goes to standard error rather than to a file.
+    pub(crate) shown: bool,
+    /// Variables to set.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Another folder than the package's.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// A process at work.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    report: PathBuf,
+    output: PathBuf,
+    stall: Duration,
+    /// The report's length when it last grew, and when that was.
+    grown: (u64, Instant),
+    stalled: bool,
+}
+
+impl Worker {
+    /// Starts `test` with `order`.
+    pub(crate) fn start(
+        test: &Test,
+        order: &Order,
+        scratch: &Scratch,
+        around: &Surroundings,
+        stall: Duration,
+    ) -> Result<Self, Stop> {
+        let (report, output) = (scratch.path("report"), scratch.path("output"));
+        let mut command = command(test, order, &report)?;
+        command.envs(around.variables.iter().cloned()).stdin(Stdio::null());
+        if let Some(folder) = &around.folder {
+            command.current_dir(folder);
+        }
+        let failed =
+            |error| Stop::refused(format!("{}: a process cannot be started: {error}", test.name));
+        if around.shown {
+            command.stdout(Stdio::from(std::io::stderr()));
+        } else {
+            let file = File::create(&output).map_err(failed)?;
+            command.stdout(file.try_clone().map_err(failed)?).stderr(file);
+        }
+        let child = command.spawn().map_err(failed)?;
+        Ok(Self { child, report, output, stall, grown: (0, Instant::now()), stalled: false })
+    }
+
+    /// What became of it, if it has ended. A worker whose report has not grown for too long is ended.
+    pub(crate) fn poll(&mut self) -> Result<Option<Outcome>, Stop> {
+        let failed = |error| Stop::defect(format!("a worker cannot be waited for: {error}"));
+        if let Some(status) = self.child.try_wait().map_err(failed)? {
+            let outcome = Outcome::read(&self.report, &self.output, status, self.stalled)?;
+            // The report has been read; a campaign of millions of runs must not fill the disk.
+            let _ = fs::remove_file(&self.report);
+            return Ok(Some(outcome));
+        }
+        if self.grown.1.elapsed() >= self.stall {
+            let length = fs::metadata(&self.report).map_or(0, |file| file.len());
+            self.stalled = length == self.grown.0;
+            self.grown = (length, Instant::now());
+            if self.stalled {
+                self.kill();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Result<Outcome, Stop> {
+        let mut pause = Pause::default();
+        loop {
+            if let Some(outcome) = self.poll()? {
+                return Ok(outcome);
+            }
+            pause.sleep();
+        }
+    }
+
+    /// Ends it. The outcome still has to be taken.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended by itself meanwhile, which is as good.
+        let _ = self.child.kill();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+        // Without this the process would stay in the table until this one ends.
+        let _ = self.child.wait();
+        let _ = fs::remove_file(&self.output);
+    }
+}
+
+/// The command line of `test`, with its order.
+pub(crate) fn command(test: &Test, order: &Order, report: &Path) -> Result<Command, Stop> {
+    let plan = serde_json::to_string(order)
+        .map_err(|error| Stop::defect(format!("an order cannot be written: {error}")))?;
+    let mut command = test.executable.command();
+    if test.executable.has_harness {
+        command.arg(&test.path).args([
+            "--exact",
+            "--include-ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ]);
+    }
+    command.env("SIM_WORKER", report).env("SIM_PLAN", plan);
+    Ok(command)
+}
+
+/// Waits between looks, longer and longer: a short batch is not delayed and a long one costs nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Pause(u32);
+
+impl Pause {
+    pub(crate) fn sleep(&mut self) {
+        thread::sleep(Duration::from_micros(200 << self.0.min(5)));
+        self.0 += 1;
+    }
+}

@@ -1,0 +1,58 @@
+//! What decides although it must not: it is noticed, and named.
+
+use crate::project::Project;
+
+const CULPRITS: &str = r#"
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+#[sim::test]
+async fn clock() {
+    sim::observe(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64);
+}
+
+#[sim::test]
+async fn environment() {
+    sim::observe(std::env::var("TZ").map_or(0, |zone| zone.len() as u64));
+}
+
+#[sim::test]
+async fn folder() {
+    sim::observe(std::env::current_dir().unwrap().display().to_string().len() as u64);
+}
+
+#[sim::test]
+async fn thread() {
+    sim::observe(std::thread::current().name().map_or(0, |name| name.len() as u64));
+}
+
+#[sim::test]
+async fn counter() {
+    sim::observe(COUNT.fetch_add(1, Ordering::Relaxed));
+}
+
+#[sim::test]
+async fn nothing() {
+    sim::observe(sim::rand::random());
+}
+
+#[test]
+fn plain() {}
+"#;
+
+#[test]
+fn the_doctor_names_the_culprit() {
+    let project = Project::new("doctor", CULPRITS);
+    insta::assert_snapshot!(project.sim("doctor").exits(3).steady());
+    insta::assert_snapshot!(project.sim("doctor nothing").exits(0).steady());
+}
+
+#[test]
+fn a_campaign_notices_what_decides_outside_the_choices() {
+    let project = Project::new("diverges", CULPRITS);
+    let said = project.sim("test --seed 1 --runs 64 clock counter nothing").exits(3);
+    insta::assert_snapshot!(said.steady());
+    assert_eq!(project.stored(), [] as [&str; 0], "what cannot be repeated is not stored");
+}

@@ -1,0 +1,220 @@
+//! The seam: what an engine asks of a kernel, simulated or real.
+//!
+//! [`Backend`] speaks at the height of system calls, in Linux's words. The contract, which one test
+//! suite checks on every implementation:
+//!
+//! 1. No call blocks. What cannot be done now answers `EAGAIN` (or `EINPROGRESS`), and the caller
+//!    subscribes.
+//! 2. Descriptor numbers are one space per world. An open description remembers its host and is used
+//!    as that host whoever calls; `dup` gives a second number for the same description, which lives
+//!    until its last number is closed.
+//! 3. A description has one wait queue. [`Backend::subscribe`] enters a waiter once; it is released,
+//!    and forgotten, at the first event that it waits for, or, if the descriptor is ready already, at
+//!    once or with the next wait. epoll objects are entries of the same queues.
+//! 4. A backend wakes nobody. It appends the released waiters to [`Env::woken`], and the engine wakes
+//!    them after the call. A waiter may be released without need, never left out.
+//! 5. File operations and name look-ups are submitted; their completion releases the waiter given.
+//! 6. What is not modelled answers `EOPNOTSUPP` and leaves a notice in the trace.
+//! 7. Only [`Backend::wait`] lets time pass on its own; it belongs to the engine's loop.
+
+mod op;
+mod ready;
+mod socket;
+
+pub use op::{Entry, FileKind, Metadata, Op, OpenOptions, Output, SeekTo};
+pub use ready::{Description, EpollControl, EpollEvent, EpollInterest, Readiness, Waiter};
+pub use socket::{Domain, OptionName, Received, RecvFlags, Shutdown, SocketKind, SocketOption};
+
+use crate::choice::Path;
+use crate::enabled::EnabledSet;
+use crate::env::Env;
+use crate::errno::Result;
+use crate::id::{EventId, Fd, HostId, OpId};
+use sim_time::Instant;
+use std::any::Any;
+use std::net::SocketAddr;
+
+/// Which clock (clock_gettime(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockId {
+    /// Nanoseconds since an arbitrary start; never goes back.
+    Monotonic,
+    /// Nanoseconds since the Unix epoch; can be stepped.
+    Realtime,
+}
+
+/// Signals that a process can take as events (signal(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Signal {
+    /// Interrupt from the keyboard.
+    Interrupt = 2,
+    /// Request to end.
+    Terminate = 15,
+}
+
+macro_rules! calls {
+    ($($call:ident = $number:literal, $name:literal;)*) => {
+        /// The numbers of the calls in trace events.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        #[expect(missing_docs, reason = "each is the call of the same name")]
+        pub enum Call { $($call = $number,)* }
+
+        impl Call {
+            /// Its name in texts.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$call => $name,)* }
+            }
+
+            /// The call of this number, if there is one.
+            #[must_use]
+            pub const fn from_number(number: u64) -> Option<Self> {
+                match number { $($number => Some(Self::$call),)* _ => None }
+            }
+        }
+    };
+}
+
+calls! {
+    Socket = 1, "socket";
+    Bind = 2, "bind";
+    Listen = 3, "listen";
+    Accept = 4, "accept";
+    Connect = 5, "connect";
+    Send = 6, "send";
+    Recv = 7, "recv";
+    Shutdown = 8, "shutdown";
+    Close = 9, "close";
+    Dup = 10, "dup";
+    SetOption = 11, "setsockopt";
+    GetOption = 12, "getsockopt";
+    Submit = 13, "submit";
+    Epoll = 14, "epoll_ctl";
+}
+
+/// What became of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "if nothing can ever happen the run is over"]
+pub enum Waited {
+    /// Time has passed or something happened: look again.
+    Again,
+    /// There is no deadline and nothing is under way: nothing will ever happen.
+    Never,
+}
+
+/// A kernel as an engine sees it. See the module's contract.
+pub trait Backend: Any {
+    /// Creates a socket on `host` (socket(2)); it never blocks.
+    fn socket(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        domain: Domain,
+        kind: SocketKind,
+    ) -> Result<Fd>;
+    /// Gives a socket its local address (bind(2)).
+    fn bind(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()>;
+    /// Starts to accept connections (listen(2)).
+    fn listen(&mut self, env: &mut Env, fd: Fd, backlog: u32) -> Result<()>;
+    /// Takes a completed connection (accept(2)); `EAGAIN` if there is none.
+    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, SocketAddr)>;
+    /// Begins to connect (connect(2)): a stream answers `EINPROGRESS` and is ready to write when done; then ask `SO_ERROR`.
+    fn connect(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()>;
+    /// Sends on a connected socket (send(2), with `MSG_NOSIGNAL`): how many bytes were taken.
+    fn send(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize>;
+    /// Receives on a connected socket (recv(2)): 0 is the end of the stream.
+    fn recv(&mut self, env: &mut Env, fd: Fd, into: &mut [u8], flags: RecvFlags) -> Result<usize>;
+    /// Sends a datagram (sendto(2)).
+    fn send_to(&mut self, env: &mut Env, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize>;
+    /// Receives a datagram with its sender (recvfrom(2)).
+    fn recv_from(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        into: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<Received>;
+    /// Shuts one or both directions (shutdown(2)).
+    fn shutdown(&mut self, env: &mut Env, fd: Fd, how: Shutdown) -> Result<()>;
+    /// The socket's own address (getsockname(2)).
+    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr>;
+    /// The peer's address (getpeername(2)).
+    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr>;
+    /// Sets a socket option (setsockopt(2)).
+    fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()>;
+    /// A socket option's value (getsockopt(2)); reading `SO_ERROR` clears it.
+    fn option(&mut self, env: &mut Env, fd: Fd, name: OptionName) -> Result<SocketOption>;
+    /// How many bytes can be read now (`FIONREAD`, ioctl(2)).
+    fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize>;
+
+    /// Closes a number (close(2)); the description goes with its last one.
+    fn close(&mut self, env: &mut Env, fd: Fd) -> Result<()>;
+    /// A second number for the same description (dup(2)).
+    fn dup(&mut self, env: &mut Env, fd: Fd) -> Result<Fd>;
+    /// What is open, for reports.
+    fn descriptions(&self) -> Vec<Description>;
+
+    /// What a descriptor is ready for now (poll(2) without waiting).
+    fn readiness(&mut self, env: &mut Env, fd: Fd) -> Result<Readiness>;
+    /// Enters `waiter` into the descriptor's wait queue until the first event in `interest`, `ERR` or `HUP`.
+    /// A waiter that is there already waits for both interests.
+    fn subscribe(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        interest: Readiness,
+        waiter: Waiter,
+    ) -> Result<()>;
+    /// Takes `waiter` out of the descriptor's wait queue, if it is there.
+    fn unsubscribe(&mut self, env: &mut Env, fd: Fd, waiter: Waiter) -> Result<()>;
+    /// Makes an epoll object (epoll_create1(2)). It is a descriptor like others: readable when it has something to report.
+    fn epoll_create(&mut self, env: &mut Env, host: HostId) -> Result<Fd>;
+    /// Changes an epoll object's interest list (epoll_ctl(2)).
+    fn epoll_control(
+        &mut self,
+        env: &mut Env,
+        epoll: Fd,
+        fd: Fd,
+        control: EpollControl,
+    ) -> Result<()>;
+    /// Takes up to `max` reports (epoll_wait(2) without waiting), appending them to `into`.
+    fn epoll_take(
+        &mut self,
+        env: &mut Env,
+        epoll: Fd,
+        max: usize,
+        into: &mut Vec<EpollEvent>,
+    ) -> Result<usize>;
+    /// A descriptor that becomes readable when `host`'s process gets one of `signals`; each byte read is a signal's number (signalfd(2)).
+    fn signals(&mut self, env: &mut Env, host: HostId, signals: &[Signal]) -> Result<Fd>;
+
+    /// Starts `op` on `host`; its completion releases `waiter`.
+    fn submit(&mut self, env: &mut Env, host: HostId, op: Op, waiter: Waiter) -> OpId;
+    /// Takes a completion, or, if there is none yet, makes `waiter` the one to be released.
+    fn complete(&mut self, env: &mut Env, op: OpId, waiter: Waiter) -> Option<Result<Output>>;
+    /// Nobody will take this completion. The operation still takes effect, as on Linux.
+    fn forget(&mut self, env: &mut Env, op: OpId);
+
+    /// A host's clock in nanoseconds.
+    fn clock_ns(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> u64;
+    /// The true instant at which `host`'s monotonic clock reads `monotonic_ns`.
+    fn instant_of(&mut self, env: &mut Env, host: HostId, monotonic_ns: u64) -> Instant;
+    /// Fills `into` with `host`'s random bytes (getrandom(2)).
+    fn entropy(&mut self, env: &mut Env, host: HostId, into: &mut [u8]);
+
+    /// The text of a host's name.
+    fn host_name(&self, host: HostId) -> &str;
+    /// A host's structural name.
+    fn host_path(&self, host: HostId) -> Path;
+
+    /// Lets the agenda's events that are due at `env.now` join the enabled set, and sets `env.due` to the next one.
+    fn admit(&mut self, env: &mut Env, enabled: &mut EnabledSet);
+    /// Carries out an event that had the turn.
+    fn run(&mut self, env: &mut Env, event: EventId);
+    /// Lets time pass until something happens or `until` has come, and sets `env.now`.
+    fn wait(&mut self, env: &mut Env, until: Option<Instant>) -> Waited;
+    /// Whether time is virtual, so that calls and polls must be charged to it.
+    fn time_is_virtual(&self) -> bool;
+}

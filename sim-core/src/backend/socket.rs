@@ -1,0 +1,140 @@
+//! The words of the socket calls (socket(7), tcp(7), udp(7)).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// IPv4.
+    Inet,
+    /// IPv6.
+    Inet6,
+}
+
+impl Domain {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(addr: &SocketAddr) -> Self {
+        match addr {
+            SocketAddr::V4(_) => Self::Inet,
+            SocketAddr::V6(_) => Self::Inet6,
+        }
+    }
+}
+
+/// Kind of socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// A byte stream: TCP.
+    Stream,
+    /// Datagrams: UDP.
+    Datagram,
+}
+
+/// Which side `shutdown` shuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Receiving.
+    Read,
+    /// Sending: the peer sees the end of the stream.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// How to receive (recv(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct RecvFlags {
+    /// Leave the data in the queue (`MSG_PEEK`).
+    pub peek: bool,
+    /// Answer a datagram's real length although less was copied (`MSG_TRUNC`).
+    pub whole_len: bool,
+}
+
+/// A received datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes copied, or the real length if that was asked for.
+    pub len: usize,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Whether its rest was discarded (`MSG_TRUNC`).
+    pub truncated: bool,
+}
+
+/// A socket option with its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketOption {
+    /// `SO_ERROR`: the pending error's number, 0 for none. Reading it clears it.
+    Error(u16),
+    /// `SO_REUSEADDR`.
+    ReuseAddr(bool),
+    /// `SO_REUSEPORT`.
+    ReusePort(bool),
+    /// `SO_KEEPALIVE`.
+    KeepAlive(bool),
+    /// `SO_BROADCAST`.
+    Broadcast(bool),
+    /// `SO_LINGER`.
+    Linger(Option<Duration>),
+    /// `SO_SNDBUF` in bytes; the kernel doubles what is set.
+    SendBuffer(u32),
+    /// `SO_RCVBUF` in bytes; the kernel doubles what is set.
+    ReceiveBuffer(u32),
+    /// `TCP_NODELAY`.
+    NoDelay(bool),
+    /// `TCP_USER_TIMEOUT`; zero is the system's default.
+    UserTimeout(Duration),
+    /// `TCP_SYNCNT`: SYN retransmissions before a connect times out.
+    SynCount(u32),
+    /// `TCP_KEEPIDLE`.
+    KeepIdle(Duration),
+    /// `TCP_KEEPINTVL`.
+    KeepInterval(Duration),
+    /// `TCP_KEEPCNT`.
+    KeepCount(u32),
+    /// `IPV6_V6ONLY`.
+    V6Only(bool),
+    /// `IP_TTL`.
+    Ttl(u32),
+}
+
+/// The name of a socket option, to ask for its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionName {
+    /// `SO_ERROR`.
+    Error,
+    /// `SO_REUSEADDR`.
+    ReuseAddr,
+    /// `SO_REUSEPORT`.
+    ReusePort,
+    /// `SO_KEEPALIVE`.
+    KeepAlive,
+    /// `SO_BROADCAST`.
+    Broadcast,
+    /// `SO_LINGER`.
+    Linger,
+    /// `SO_SNDBUF`.
+    SendBuffer,
+    /// `SO_RCVBUF`.
+    ReceiveBuffer,
+    /// `TCP_NODELAY`.
+    NoDelay,
+    /// `TCP_USER_TIMEOUT`.
+    UserTimeout,
+    /// `TCP_SYNCNT`.
+    SynCount,
+    /// `TCP_KEEPIDLE`.
+    KeepIdle,
+    /// `TCP_KEEPINTVL`.
+    KeepInterval,
+    /// `TCP_KEEPCNT`.
+    KeepCount,
+    /// `IPV6_V6ONLY`.
+    V6Only,
+    /// `IP_TTL`.
+    Ttl,
+}

@@ -1,0 +1,200 @@
+//! The choice log: the answers that were not dull, by name.
+//!
+//! Sparse: an answer of 0 is not kept, so the empty log is the FIFO run with no fault and least
+//! delay. An entry is addressed by (site, path, occurrence), never by its position among the
+//! others, so it keeps its meaning when unrelated code comes or goes, and deleting entries is
+//! shrinking.
+
+use super::path::Path;
+use core::fmt;
+use std::collections::BTreeMap;
+
+/// Where an answer belongs: which question, asked by whom, for the how many-th time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The site's name, such as `net.link.delay`.
+    pub site: Box<str>,
+    /// The text of the asker's path.
+    pub path: Box<str>,
+    /// How often that asker had asked at that site before.
+    pub occurrence: u32,
+}
+
+/// An answer that was not dull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The alternative taken, above 0.
+    Value(u64),
+    /// The actor that ran instead of the first in line: its path, and which of its members (a message's number on its flow).
+    Actor(Box<str>, u32),
+}
+
+/// The answers of a run that differ from the dull one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    entries: BTreeMap<Key, Answer>,
+}
+
+impl Log {
+    /// Adds or replaces an answer.
+    pub fn insert(&mut self, key: Key, answer: Answer) {
+        self.entries.insert(key, answer);
+    }
+
+    /// All entries, ordered by site, path and occurrence.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Answer)> {
+        self.entries.iter()
+    }
+
+    /// How many answers were not dull.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether every answer was dull.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Reads the lines that [`Display`](fmt::Display) writes. `first_line` is the number that errors count from.
+    ///
+    /// # Errors
+    /// The first line that is not `site path occurrence answer`, with its number.
+    pub fn parse<'t>(
+        lines: impl Iterator<Item = &'t str>,
+        first_line: usize,
+    ) -> Result<Self, LogError> {
+        let mut log = Self::default();
+        for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let entry = parse_entry(line)
+                .ok_or_else(|| LogError { line: first_line + index, text: line.to_owned() })?;
+            log.insert(entry.0, entry.1);
+        }
+        Ok(log)
+    }
+}
+
+/// Reads one line, or `None` where a field is missing or not a number.
+fn parse_entry(line: &str) -> Option<(Key, Answer)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (site, path, occurrence, answer) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    if fields.next().is_some() {
+        return None;
+    }
+    let answer = match answer.strip_prefix('@') {
+        Some(actor) => {
+            let (path, ordinal) = actor
+                .rsplit_once('!')
+                .map_or(Some((actor, 0)), |(p, n)| Some((p, n.parse().ok()?)))?;
+            Answer::Actor(path.into(), ordinal)
+        }
+        None => Answer::Value(answer.parse().ok()?),
+    };
+    Some((
+        Key { site: site.into(), path: path.into(), occurrence: occurrence.parse().ok()? },
+        answer,
+    ))
+}
+
+impl fmt::Display for Log {
+    /// One entry a line: `site path occurrence value`, or `… @actor!ordinal` for a scheduling answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, answer) in &self.entries {
+            write!(f, "{} {} {} ", key.site, key.path, key.occurrence)?;
+            match answer {
+                Answer::Value(value) => writeln!(f, "{value}")?,
+                Answer::Actor(path, 0) => writeln!(f, "@{path}")?,
+                Answer::Actor(path, ordinal) => writeln!(f, "@{path}!{ordinal}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of a log that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogError {
+    line: usize,
+    text: String,
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: '{}' is not `site path occurrence answer`", self.line, self.text)
+    }
+}
+
+impl core::error::Error for LogError {}
+
+/// The log made ready for look-up while a run replays it, with a count of what was used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Replay {
+    values: BTreeMap<(u64, u64, u32), (u64, bool)>,
+    actors: BTreeMap<(u64, u32), (Path, u32, bool)>,
+}
+
+impl Replay {
+    pub(super) fn new(log: &Log) -> Self {
+        let mut replay = Self::default();
+        for (key, answer) in log.iter() {
+            let (site, path) = (super::mix::name(&key.site), Path::parse(&key.path).to_bits());
+            match answer {
+                Answer::Value(value) => {
+                    replay.values.insert((site, path, key.occurrence), (*value, false));
+                }
+                Answer::Actor(actor, ordinal) => {
+                    replay
+                        .actors
+                        .insert((path, key.occurrence), (Path::parse(actor), *ordinal, false));
+                }
+            }
+        }
+        replay
+    }
+
+    /// The logged value; 0 where there is none, the largest alternative where it is out of range.
+    pub(super) fn value(&mut self, site: u64, path: Path, occurrence: u32, last: u64) -> u64 {
+        match self.values.get_mut(&(site, path.to_bits(), occurrence)) {
+            Some((value, used)) => {
+                *used = true;
+                (*value).min(last)
+            }
+            None => 0,
+        }
+    }
+
+    /// Which actor the log runs after `giver`'s `turn`-th turn, if not the first in line.
+    pub(super) fn actor(&mut self, giver: Path, turn: u32) -> Option<(Path, u32)> {
+        let (path, ordinal, used) = self.actors.get_mut(&(giver.to_bits(), turn))?;
+        *used = true;
+        Some((*path, *ordinal))
+    }
+
+    /// How many entries no question has asked for.
+    pub(super) fn unused(&self) -> usize {
+        let values = self.values.values().filter(|(_, used)| !used).count();
+        values + self.actors.values().filter(|(.., used)| !used).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let text = "net.link.delay fabric/a>b 3 17\nsched.next a/main 4 @b/serve#2!9\nsched.next a/main 5 @b/serve\n";
+        let log = Log::parse(text.lines(), 1).unwrap();
+        assert_eq!(log.len(), 3);
+        assert_eq!(log.to_string(), text);
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        let error = Log::parse("a b 1 2\na b one 2\n".lines(), 10).unwrap_err();
+        assert_eq!(error.to_string(), "line 11: 'a b one 2' is not `site path occurrence answer`");
+    }
+}

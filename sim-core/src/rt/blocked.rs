@@ -1,0 +1,111 @@
+//! The report when nothing can happen: who waits for what, since when, spawned where.
+
+use super::task::{Cell, WaitsFor};
+use super::{Failure, FailureKind, Runtime, State};
+use crate::id::TaskId;
+use core::fmt::Write;
+
+impl Runtime {
+    /// Nobody is enabled and no deadline is left, but the root has not ended.
+    pub(super) fn deadlock(&self) -> Failure {
+        let waiting: Vec<(TaskId, &Cell)> = self.waiting().collect();
+        let message = match self.cycle() {
+            Some(cycle) => {
+                let names: Vec<String> = cycle.iter().map(|&id| self.name_of(id)).collect();
+                format!("{} tasks wait for each other: {}", cycle.len(), names.join(" -> "))
+            }
+            None => match waiting.iter().find(|(_, cell)| is_lost(cell)) {
+                Some((_, cell)) => {
+                    format!(
+                        "lost wake-up: {} waits and nobody holds a waker of it",
+                        cell.display_name()
+                    )
+                }
+                None => format!("nothing can happen any more and {} tasks wait", waiting.len()),
+            },
+        };
+        Failure::new(FailureKind::Deadlock, message).with_details(self.waiting_tasks())
+    }
+
+    /// Tasks are polled again and again, and nothing comes of it.
+    pub(super) fn livelock(&self) -> Failure {
+        let polls = self.config.idle_polls_max;
+        let busy: Vec<String> = self
+            .tasks
+            .iter()
+            .filter(|(_, cell)| cell.state == State::Scheduled)
+            .map(|(_, cell)| format!("  {} spawned at {}\n", cell.display_name(), cell.spawned_at))
+            .collect();
+        Failure::new(FailureKind::Livelock, format!("{polls} polls in a row had no effect"))
+            .with_details(format!("busy tasks:\n{}", busy.concat()))
+    }
+
+    /// One line for every waiting task.
+    pub(super) fn waiting_tasks(&self) -> String {
+        let mut text = String::new();
+        for (id, cell) in self.waiting() {
+            let host = self.backend.host_name(cell.actor.host);
+            let (name, since, spawned_at) = (cell.display_name(), cell.since, cell.spawned_at);
+            let what = self.what(cell);
+            writeln!(
+                text,
+                "  {id} {name} on {host} waits for {what} since {since}, spawned at {spawned_at}"
+            )
+            .expect("writing to a string does not fail");
+        }
+        text
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (TaskId, &Cell)> {
+        self.tasks.iter().filter(|(_, cell)| cell.state == State::Waiting)
+    }
+
+    fn name_of(&self, id: TaskId) -> String {
+        self.tasks.get(id).map_or_else(|| id.to_string(), Cell::display_name)
+    }
+
+    /// What a waiting task waits for, as text.
+    fn what(&self, cell: &Cell) -> String {
+        match cell.waits() {
+            WaitsFor::Unknown if is_lost(cell) => {
+                String::from("something that holds no waker of it (a lost wake-up)")
+            }
+            WaitsFor::Unknown => format!("something that holds {} wakers of it", cell.wakers),
+            WaitsFor::Timer(due) => format!("a timer due at {due}"),
+            WaitsFor::Ready(fd, readiness) => {
+                let open = self.backend.descriptions();
+                let text =
+                    open.iter().find(|open| open.fd == fd).map_or("closed", |open| &open.text);
+                format!("{readiness} of {fd} ({text})")
+            }
+            WaitsFor::Completion(op) => format!("the completion of operation {}", op.0),
+            WaitsFor::Join(id) => format!("the end of {id} {}", self.name_of(id)),
+        }
+    }
+
+    /// Tasks that join each other in a ring.
+    fn cycle(&self) -> Option<Vec<TaskId>> {
+        let next = |id: TaskId| match self.tasks.get(id)?.waits() {
+            WaitsFor::Join(other) => Some(other),
+            _ => None,
+        };
+        for (start, _) in self.waiting() {
+            let mut path = vec![start];
+            while let Some(id) = next(path[path.len() - 1]) {
+                if id == start {
+                    return Some(path);
+                }
+                if path.contains(&id) {
+                    break;
+                }
+                path.push(id);
+            }
+        }
+        None
+    }
+}
+
+/// Whether nobody can wake it: it noted nothing it waits for, and no waker of it is kept.
+pub(super) fn is_lost(cell: &Cell) -> bool {
+    cell.waits() == WaitsFor::Unknown && cell.wakers == 0
+}

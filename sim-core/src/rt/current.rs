@@ -1,0 +1,159 @@
+//! The one thread-local in which the running runtime lives.
+//!
+//! The rule that goes with it: **no user code runs while it is borrowed**. Polls, drops of futures
+//! and outputs, foreign wakers and the program's `Debug` all happen after the borrow has ended, so
+//! whatever they call finds the runtime free. A second borrow is therefore a defect of ours and
+//! panics.
+
+use super::{Runtime, inbox};
+use crate::backend::Backend;
+use crate::env::Env;
+use crate::id::TaskId;
+use core::cell::{Cell, RefCell};
+use core::task::Waker;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Box<Runtime>>> = const { RefCell::new(None) };
+}
+
+/// The task that is being polled, and whether it was woken meanwhile: what wakes itself, as every
+/// yield does, need not enter the runtime.
+struct Polled {
+    task: Cell<u64>,
+    woken: Cell<bool>,
+}
+
+/// No task: all ones is the last place of the last runtime, which is never made.
+const NOBODY: u64 = u64::MAX;
+
+thread_local! {
+    static POLLED: Polled = const { Polled { task: Cell::new(NOBODY), woken: Cell::new(false) } };
+}
+
+/// Polls `task` through `f`: what `f` gave, and whether the task was woken meanwhile.
+#[inline]
+pub(super) fn polling<R>(task: TaskId, f: impl FnOnce() -> R) -> (R, bool) {
+    POLLED.with(|polled| {
+        polled.task.set(task.to_bits());
+        polled.woken.set(false);
+    });
+    let result = f();
+    POLLED.with(|polled| {
+        polled.task.set(NOBODY);
+        (result, polled.woken.get())
+    })
+}
+
+/// What a call from outside a runtime says.
+const OUTSIDE: &str = "this must be called from within a runtime: inside sim::Builder::run, Runtime::block_on, #[sim::test] or #[sim::main]";
+const REENTERED: &str =
+    "the runtime was entered while it was borrowed: user code ran where none may";
+
+/// Lends the current runtime.
+///
+/// # Panics
+/// If this thread runs none.
+#[inline]
+#[track_caller]
+pub fn with<R>(f: impl FnOnce(&mut Runtime) -> R) -> R {
+    CURRENT.with(|current| f(current.try_borrow_mut().expect(REENTERED).as_mut().expect(OUTSIDE)))
+}
+
+/// Lends the current runtime, if this thread runs one: for destructors.
+#[inline]
+pub fn try_with<R>(f: impl FnOnce(&mut Runtime) -> R) -> Option<R> {
+    CURRENT
+        .try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(|runtime| f(runtime)))
+        .ok()
+        .flatten()
+}
+
+/// Whether the runtime is borrowed right now: a panic is then a defect of ours, not the program's.
+pub(super) fn is_borrowed() -> bool {
+    CURRENT.try_with(|current| current.try_borrow().is_err()).unwrap_or(false)
+}
+
+/// Whether this thread runs a runtime.
+#[must_use]
+pub fn is_inside() -> bool {
+    try_with(|_| ()).is_some()
+}
+
+/// A call into the kernel: charged to virtual time, its released waiters woken afterwards.
+///
+/// # Panics
+/// If this thread runs no runtime.
+#[inline]
+#[track_caller]
+pub fn call<R>(f: impl FnOnce(&mut dyn Backend, &mut Env) -> R) -> R {
+    let (result, wakers) = with(|runtime| runtime.call(f));
+    wakers.into_iter().for_each(Waker::wake);
+    result
+}
+
+/// As [`call`], from a destructor, where there may be no runtime.
+pub fn try_call<R>(f: impl FnOnce(&mut dyn Backend, &mut Env) -> R) -> Option<R> {
+    let (result, wakers) = try_with(|runtime| runtime.call(f))?;
+    wakers.into_iter().for_each(Waker::wake);
+    Some(result)
+}
+
+/// Moves a runtime in for the time of `f`, and out again also when `f` panics.
+pub(super) fn enter<R>(runtime: &mut Option<Box<Runtime>>, f: impl FnOnce() -> R) -> R {
+    struct Leave<'a>(&'a mut Option<Box<Runtime>>);
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            *self.0 = CURRENT.with(|current| current.borrow_mut().take());
+        }
+    }
+    CURRENT.with(|current| {
+        let mut current = current.try_borrow_mut().expect(REENTERED);
+        assert!(
+            current.is_none(),
+            "a runtime cannot be started from within a runtime: spawn a task instead"
+        );
+        *current = runtime.take();
+    });
+    let _leave = Leave(runtime);
+    f()
+}
+
+/// A wake of `task`, from wherever.
+#[inline]
+pub(super) fn wake(task: TaskId) {
+    let wakes_itself = POLLED.try_with(|polled| {
+        let itself = polled.task.get() == task.to_bits();
+        if itself {
+            polled.woken.set(true);
+        }
+        itself
+    });
+    if wakes_itself != Ok(true) {
+        wake_other(task);
+    }
+}
+
+fn wake_other(task: TaskId) {
+    let ours = try_with(|runtime| {
+        let ours = runtime.number == task.runtime();
+        if ours {
+            runtime.wake(task);
+        }
+        ours
+    });
+    if ours != Some(true) {
+        inbox::wake_from_elsewhere(task);
+    }
+}
+
+/// Somebody keeps one more waker of `task`.
+#[inline]
+pub(super) fn waker_made(task: TaskId) {
+    try_with(|runtime| runtime.count_waker(task, 1));
+}
+
+/// Somebody dropped or used up a waker of `task`.
+#[inline]
+pub(super) fn waker_gone(task: TaskId) {
+    try_with(|runtime| runtime.count_waker(task, -1));
+}

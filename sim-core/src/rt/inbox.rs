@@ -1,0 +1,95 @@
+//! Wakes from other threads.
+//!
+//! A runtime is looked up by the number in the task id. On the real backend a foreign wake is normal:
+//! it goes into the inbox and the backend's wait is interrupted. In simulation no other thread may
+//! take part, so it is an escape, and the run that it reaches ends as one.
+
+use crate::id::TaskId;
+use core::fmt;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+/// Interrupts a blocked wait of the real backend.
+pub type Interrupt = Arc<dyn Fn() + Send + Sync>;
+
+/// What other threads have left for a runtime.
+pub(super) struct Inbox {
+    woken: Mutex<Vec<TaskId>>,
+    /// The name of the first thread that woke a task of a simulated run.
+    escaped: Mutex<Option<String>>,
+    interrupt: Option<Interrupt>,
+    /// The thread that made the runtime. Between two runs of it, its wakes are no escape.
+    home: ThreadId,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("woken", &self.woken)
+            .field("real", &self.interrupt.is_some())
+            .finish()
+    }
+}
+
+static INBOXES: Mutex<BTreeMap<u16, Arc<Inbox>>> = Mutex::new(BTreeMap::new());
+
+/// A panic while a lock was held leaves the plain data behind it whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inbox {
+    /// Opens an inbox under a number that no living runtime of the process has.
+    pub(super) fn open(interrupt: Option<Interrupt>) -> (u16, Arc<Self>) {
+        let inbox = Arc::new(Self {
+            woken: Mutex::default(),
+            escaped: Mutex::default(),
+            interrupt,
+            home: thread::current().id(),
+        });
+        let mut inboxes = lock(&INBOXES);
+        let number = (0..=u16::MAX).find(|number| !inboxes.contains_key(number));
+        let number = number.expect("a process has fewer than 65,536 runtimes at once");
+        inboxes.insert(number, Arc::clone(&inbox));
+        (number, inbox)
+    }
+
+    /// Closes the inbox of runtime `number`: later wakes do nothing.
+    pub(super) fn close(number: u16) {
+        lock(&INBOXES).remove(&number);
+    }
+
+    /// Takes what other threads woke.
+    pub(super) fn take(&self) -> Vec<TaskId> {
+        core::mem::take(&mut lock(&self.woken))
+    }
+
+    /// The thread that woke a task of a simulated run, if one did.
+    pub(super) fn escaped(&self) -> Option<String> {
+        lock(&self.escaped).clone()
+    }
+}
+
+/// A wake of `task` from a thread that is not its runtime's.
+#[cold]
+pub(super) fn wake_from_elsewhere(task: TaskId) {
+    let Some(inbox) = lock(&INBOXES).get(&task.runtime()).cloned() else {
+        return;
+    };
+    let thread = thread::current();
+    match &inbox.interrupt {
+        Some(interrupt) => {
+            lock(&inbox.woken).push(task);
+            interrupt();
+        }
+        None if thread.id() == inbox.home => lock(&inbox.woken).push(task),
+        None => {
+            let name = thread.name().map_or_else(
+                || String::from("an unnamed thread"),
+                |name| format!("thread '{name}'"),
+            );
+            lock(&inbox.escaped).get_or_insert(name);
+        }
+    }
+}

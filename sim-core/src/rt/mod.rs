@@ -1,0 +1,771 @@
+//! The engine: one thread, one loop, tasks as numbered cells.
+//!
+//! A turn of [`Runtime::step`]: what has come due joins the enabled set; the set gives the turn to one
+//! member; a task is handed out to be polled, a timer releases its waiter, an event of the backend
+//! runs in place. With nobody enabled, time moves to the next deadline; with no deadline either,
+//! nothing can ever happen and the run is over.
+//!
+//! The runtime lives in one thread-local ([`current`]) while it runs, and no user code runs while it
+//! is borrowed: `step` hands futures, discarded contents and foreign wakers out to [`drive`], which
+//! deals with them and comes back. Everything above the backend exists once, for the simulated world
+//! and for the operating system alike.
+//!
+//! - `state`: the life of a task. `task`: its cell. `join`: its handles. `waker`: its waker.
+//! - `foreign`: wakers that are not a task's own. `inbox`: wakes from other threads.
+//! - `registry`: what one can ask about tasks. `blocked`: the report when nothing can happen.
+//! - `outcome`: why a run ended. `config`: limits and costs.
+
+mod blocked;
+mod config;
+pub mod current;
+mod draws;
+mod engine;
+mod foreign;
+mod inbox;
+mod join;
+mod outcome;
+mod panics;
+mod reactor;
+mod registry;
+mod spawn;
+mod state;
+mod task;
+mod timers;
+mod waker;
+
+pub use config::{ConfigError, Leaks, RuntimeConfig};
+pub use current::{call, is_inside, try_call, try_with, with};
+pub use draws::{chance, pick};
+pub use engine::Engine;
+pub use foreign::{WakerSlot, waiter};
+pub use inbox::Interrupt;
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use outcome::{End, Failure, FailureKind, Report, Run};
+pub use panics::message as panic_message;
+pub use reactor::{Submission, poll_call, submit};
+pub use registry::TaskInfo;
+pub use spawn::{Spawner, TaskBuilder, YieldNow, spawn, yield_now};
+pub use state::State;
+pub use task::WaitsFor;
+pub use timers::Sleep;
+
+use crate::backend::{Backend, Waited, Waiter};
+use crate::choice::{Path, Stream};
+use crate::enabled::{EnabledSet, Member, Runnable};
+use crate::env::{Actor, Env};
+use crate::id::{HostId, TaskId};
+use crate::trace::Kind;
+use core::any::Any;
+use core::fmt;
+use core::mem;
+use core::task::Waker;
+use foreign::Foreign;
+use inbox::Inbox;
+use join::Joined;
+use sim_time::{Instant, Wheel};
+use state::{Abort, Begin, Pending, Wake};
+use std::rc::Rc;
+use std::sync::Arc;
+use task::{BoxedTask, Content, Joiner, Payload, Tasks};
+use timers::Timer;
+
+/// A program that always has something to do never idles; so often it is asked whether its time is up.
+const STEPS_BETWEEN_GLANCES: u64 = 4096;
+
+/// The engine's state: the world, the tasks, and what is to be done about them.
+pub struct Runtime {
+    number: u16,
+    env: Env,
+    enabled: EnabledSet,
+    timers: Wheel<Timer>,
+    /// No timer comes due before this instant.
+    timers_due: Instant,
+    backend: Box<dyn Backend>,
+    tasks: Tasks,
+    foreign: Foreign,
+    inbox: Arc<Inbox>,
+    config: RuntimeConfig,
+    time_is_virtual: bool,
+    current: Option<TaskId>,
+    goal: Goal,
+    /// How many tasks have not ended.
+    alive: usize,
+    /// The draws of whoever is no task.
+    draws: Option<Stream>,
+    /// What each host's processes are, to be begun again by a restart.
+    boots: Vec<Option<Boot>>,
+    /// Wakers that are not ours, to be called after the borrow.
+    outbox: Vec<Waker>,
+    /// Contents of ended tasks that nobody wants, to be dropped after the borrow.
+    discarded: Vec<Content>,
+    /// Hosts whose tasks get no turn, and the tasks that would have one.
+    held: Vec<bool>,
+    parked: Vec<TaskId>,
+    /// Futures of crashed hosts. They are dropped when the world is inert.
+    graveyard: Vec<Content>,
+    steps: u64,
+    choices: u64,
+    /// The step of the last effect: anything but a poll that ended waiting or woke itself.
+    effect_step: u64,
+    /// No limit of steps can be reached before this one.
+    check_at: u64,
+    /// The goal is reached, or the run has failed.
+    over: bool,
+    failure: Option<Failure>,
+    /// The run is over: destructors may still call, but nothing they do is part of it.
+    inert: bool,
+    /// Where the last caught panic happened.
+    panic_place: Option<String>,
+    spawner_cache: spawn::NameCache,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("now", &self.env.now)
+            .field("tasks", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Begins a host's processes.
+pub type Boot = Rc<dyn Fn()>;
+
+/// What the engine is driven for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// Nothing: it is not driven.
+    None,
+    /// The end of this task.
+    Root(TaskId),
+    /// The end of every task.
+    Everybody,
+}
+
+/// What is to be done outside the borrow.
+#[must_use = "a job that is not done is a task lost"]
+enum Step {
+    /// Poll this future and settle what that did.
+    Poll(TaskId, BoxedTask),
+    /// Drop this cancelled task and note its end.
+    Cancel(TaskId, Content),
+    /// Drop these contents.
+    Discard(Vec<Content>),
+    /// Call these wakers.
+    Wake(Vec<Waker>),
+    /// The root task has ended, or the run failed.
+    End,
+}
+
+/// What a poll did.
+enum Done {
+    /// It left the task waiting, unless it was woken meanwhile.
+    Waits {
+        /// The future.
+        task: BoxedTask,
+        /// Whether the task has woken itself.
+        woken: bool,
+    },
+    /// It ended the task, whose output is inside.
+    Completed(BoxedTask),
+    /// It panicked, and the future was dropped.
+    Panicked(Payload),
+}
+
+/// Runs until the root task has ended or the run has failed.
+fn drive() {
+    let mut step = with(Runtime::start);
+    loop {
+        step = match step {
+            Step::Poll(id, task) => {
+                let done = poll(id, task);
+                with(|runtime| {
+                    runtime.settle(id, done);
+                    runtime.step()
+                })
+            }
+            Step::Cancel(id, content) => {
+                discard(content);
+                with(|runtime| {
+                    runtime.ended(id);
+                    runtime.step()
+                })
+            }
+            Step::Discard(contents) => {
+                contents.into_iter().for_each(discard);
+                with(Runtime::step)
+            }
+            Step::Wake(wakers) => {
+                wakers.into_iter().for_each(Waker::wake);
+                with(Runtime::step)
+            }
+            Step::End => return,
+        }
+    }
+}
+
+/// Polls a task. A future that panics is dropped here, and a panic of that drop is swallowed: the first one tells.
+#[inline]
+fn poll(id: TaskId, mut task: BoxedTask) -> Done {
+    let waker = waker::borrowed(id);
+    let mut context = core::task::Context::from_waker(&waker);
+    let (polled, woken) =
+        current::polling(id, || panics::catch(|| task.as_mut().poll(&mut context)));
+    match polled {
+        Ok(core::task::Poll::Pending) => Done::Waits { task, woken },
+        Ok(core::task::Poll::Ready(())) => Done::Completed(task),
+        Err(payload) => {
+            let place = panics::take_place();
+            discard(Content::Task(task));
+            with(|runtime| runtime.note_panic_place(place));
+            Done::Panicked(payload)
+        }
+    }
+}
+
+/// Drops what was the program's. A panic in its `Drop` is noted, and ends nothing else.
+fn discard(content: Content) {
+    if let Err(payload) = panics::catch(move || drop(content)) {
+        let place = panics::take_place().unwrap_or_default();
+        let text = panics::message(payload.as_ref()).to_owned();
+        try_with(|runtime| {
+            runtime.env.trace.notice(format!("a destructor panicked at {place}: {text}"));
+        });
+        // The payload is the program's too, and a panic of its drop would have no one to catch it.
+        panics::catch(move || drop(payload)).unwrap_or_default();
+    }
+}
+
+impl Runtime {
+    /// One turn: see the module.
+    #[inline]
+    fn step(&mut self) -> Step {
+        loop {
+            if !self.outbox.is_empty() {
+                return Step::Wake(mem::take(&mut self.outbox));
+            }
+            if !self.discarded.is_empty() {
+                return Step::Discard(mem::take(&mut self.discarded));
+            }
+            if self.over || (self.steps >= self.check_at && self.check_limits()) {
+                return Step::End;
+            }
+            self.admit_due();
+            self.choices += u64::from(self.enabled.members().len() > 1);
+            let Some(member) = self.enabled.next(&mut self.env) else {
+                self.idle();
+                continue;
+            };
+            self.steps += 1;
+            match member.runnable {
+                Runnable::Task(id) => return self.begin(id),
+                Runnable::Timer(waiter) => self.fire(&member, waiter),
+                Runnable::Event(event) => {
+                    self.effect_step = self.steps;
+                    self.env.actor = Actor { path: member.path, ..Actor::WORLD };
+                    self.backend.run(&mut self.env, event);
+                    self.release_woken();
+                }
+                Runnable::Thread(thread) => {
+                    unreachable!("{thread:?} joined the set of an engine without threads")
+                }
+            }
+        }
+    }
+
+    /// Begins to be driven: what other threads left, and whether there is anything to do at all.
+    fn start(&mut self) -> Step {
+        self.inbox.take().into_iter().for_each(|id| self.wake(id));
+        self.over = self.failure.is_some() || self.goal_is_reached();
+        self.step()
+    }
+
+    fn goal_is_reached(&mut self) -> bool {
+        match self.goal {
+            Goal::Root(root) => self.has_ended(root),
+            Goal::Everybody => self.alive == 0,
+            Goal::None => true,
+        }
+    }
+
+    /// Fails the run if a limit of steps is reached, and else puts the next look off as far as possible.
+    #[cold]
+    fn check_limits(&mut self) -> bool {
+        let idle_end = self.effect_step.saturating_add(self.config.idle_polls_max);
+        if self.steps >= self.config.steps_max {
+            self.fail(Failure::new(
+                FailureKind::Limit,
+                format!("{} steps were taken", self.config.steps_max),
+            ));
+        } else if self.steps >= idle_end {
+            self.fail(self.livelock());
+        } else if self.time_is_virtual && self.env.now > self.time_limit() {
+            self.fail(self.timeout());
+        } else {
+            let glance = self.steps.saturating_add(STEPS_BETWEEN_GLANCES);
+            self.check_at = idle_end.min(self.config.steps_max).min(glance);
+        }
+        self.over
+    }
+
+    /// The last instant of the run.
+    fn time_limit(&self) -> Instant {
+        Instant::ZERO.saturating_add(self.config.time_max)
+    }
+
+    fn timeout(&self) -> Failure {
+        let text = format!("the limit of {:?} virtual time was reached", self.config.time_max);
+        Failure::new(FailureKind::Timeout, text).with_details(self.waiting_tasks())
+    }
+
+    /// Lets timers and events whose instant has come join the enabled set.
+    #[inline]
+    fn admit_due(&mut self) {
+        if self.env.now >= self.timers_due {
+            self.admit_timers();
+        }
+        if self.env.now >= self.env.due {
+            self.backend.admit(&mut self.env, &mut self.enabled);
+            self.release_woken();
+        }
+        if !self.time_is_virtual && self.steps.is_multiple_of(u64::from(self.config.poll_interval))
+        {
+            self.look_outside();
+        }
+    }
+
+    /// A round of the real backend between polls, so that ready tasks cannot starve sockets.
+    fn look_outside(&mut self) {
+        self.backend.admit(&mut self.env, &mut self.enabled);
+        self.release_woken();
+        self.inbox.take().into_iter().for_each(|id| self.wake(id));
+        if self.env.now >= self.timers_due {
+            self.admit_timers();
+        }
+    }
+
+    /// Nobody is enabled: lets time pass.
+    #[cold]
+    fn idle(&mut self) {
+        let until = self.timers.next_deadline();
+        let limit = self.time_limit();
+        if self.time_is_virtual
+            && until.is_none_or(|at| at > limit)
+            && self.env.due > limit
+            && self.env.due != Instant::MAX
+        {
+            self.env.now = limit;
+        }
+        let waited = self.backend.wait(&mut self.env, until);
+        self.release_woken();
+        self.inbox.take().into_iter().for_each(|id| self.wake(id));
+        if let Some(thread) = self.inbox.escaped() {
+            let text = format!(
+                "{thread} woke a task of the simulated world: its timing is not part of the run"
+            );
+            self.fail(Failure::new(FailureKind::Escape, text));
+        } else if self.env.now > limit {
+            self.fail(self.timeout());
+        } else if waited == Waited::Never {
+            self.fail(self.deadlock());
+        }
+    }
+
+    /// A task has the turn.
+    #[inline]
+    fn begin(&mut self, id: TaskId) -> Step {
+        let cell = self.tasks.cell(id);
+        match cell.state.begin() {
+            Begin::Poll => {
+                let Content::Task(task) = cell.content.take() else {
+                    unreachable!("a scheduled task has its future in its cell");
+                };
+                cell.turns += 1;
+                let (actor, turns) = (cell.actor, cell.turns);
+                self.env.actor = actor;
+                self.current = Some(id);
+                self.env.event(Kind::Poll, actor.path, u64::from(turns), 0, 0);
+                Step::Poll(id, task)
+            }
+            Begin::Cancel => {
+                self.env.actor = cell.actor;
+                Step::Cancel(id, cell.content.take())
+            }
+        }
+    }
+
+    /// Takes note of what a poll did.
+    #[inline]
+    fn settle(&mut self, id: TaskId, done: Done) {
+        let cost_ns = self.config.poll_cost_ns;
+        if self.time_is_virtual {
+            self.env.now = self.env.now.saturating_add_nanos(cost_ns);
+        }
+        self.enabled.charge(self.env.actor.path, cost_ns);
+        let opened = self.env.actor.opened;
+        self.env.actor = Actor::WORLD;
+        self.current = None;
+        let cell = self.tasks.cell(id);
+        cell.actor.opened = opened;
+        match done {
+            Done::Waits { task, woken } => self.park(id, task, woken),
+            Done::Completed(task) => {
+                cell.state.complete();
+                cell.content = Content::Task(task);
+                self.ended(id);
+            }
+            Done::Panicked(payload) => {
+                cell.state.panicked();
+                cell.content = Content::Panic(payload);
+                self.ended(id);
+            }
+        }
+    }
+
+    /// A poll left its task waiting.
+    #[inline]
+    fn park(&mut self, id: TaskId, task: BoxedTask, woken: bool) {
+        let now = self.env.now;
+        let cell = self.tasks.cell(id);
+        if woken {
+            cell.wakes = cell.wakes.wrapping_add(1);
+            // Running, it is not to be enqueued now, but by the answer of `pending`.
+            let Wake::Nothing = cell.state.wake() else {
+                unreachable!("a running task is not enqueued")
+            };
+        }
+        match cell.state.pending() {
+            Pending::Park => {
+                cell.content = Content::Task(task);
+                cell.since = now;
+            }
+            Pending::Enqueue => {
+                cell.content = Content::Task(task);
+                self.enqueue(id);
+            }
+            // Its host crashed while it ran: its destructors must not reach the world.
+            Pending::Cancel if cell.killed => {
+                self.graveyard.push(Content::Task(task));
+                self.ended(id);
+            }
+            // It is dropped on the way out, before whoever joins has a turn.
+            Pending::Cancel => {
+                self.discarded.push(Content::Task(task));
+                self.ended(id);
+            }
+        }
+    }
+
+    /// A call into the kernel; see [`current::call`].
+    #[inline]
+    pub(super) fn call<R>(
+        &mut self,
+        f: impl FnOnce(&mut dyn Backend, &mut Env) -> R,
+    ) -> (R, Vec<Waker>) {
+        if self.time_is_virtual {
+            self.env.now = self.env.now.saturating_add_nanos(self.config.call_cost_ns);
+        }
+        self.effect_step = self.steps;
+        let result = f(&mut *self.backend, &mut self.env);
+        self.release_woken();
+        (result, mem::take(&mut self.outbox))
+    }
+
+    /// Enters a task into the enabled set, unless its host is held.
+    #[inline]
+    fn enqueue(&mut self, id: TaskId) {
+        let cell = self.tasks.cell(id);
+        if self.held.get(cell.actor.host.index()) == Some(&true) {
+            self.parked.push(id);
+            return;
+        }
+        let (path, ordinal, level) = (cell.actor.path, cell.turns + 1, cell.level);
+        self.enabled.insert(Member { runnable: Runnable::Task(id), path, ordinal, level });
+    }
+
+    /// Somebody wakes a task: a stale id, or one that runs or has ended, costs nothing.
+    #[inline]
+    fn wake(&mut self, id: TaskId) {
+        let Some(cell) = self.tasks.get_mut(id) else { return };
+        cell.wakes = cell.wakes.wrapping_add(1);
+        match cell.state.wake() {
+            Wake::Enqueue => self.enqueue(id),
+            Wake::Nothing => {}
+        }
+    }
+
+    fn count_waker(&mut self, id: TaskId, change: i32) {
+        if let Some(cell) = self.tasks.get_mut(id) {
+            cell.wakers = cell.wakers.saturating_add_signed(change);
+        }
+    }
+
+    /// Releases whoever the last call released.
+    #[inline]
+    fn release_woken(&mut self) {
+        if self.env.woken.is_empty() {
+            return;
+        }
+        let mut woken = mem::take(&mut self.env.woken);
+        woken.drain(..).for_each(|waiter| self.release(waiter));
+        self.env.woken = woken;
+    }
+
+    #[inline]
+    fn release(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Task(id) => self.wake(id),
+            Waiter::Waker(slot) => self.outbox.extend(self.foreign.take(slot)),
+            Waiter::Thread(thread) => unreachable!("{thread:?} waits in an engine without threads"),
+        }
+    }
+
+    /// A timer has the turn.
+    fn fire(&mut self, member: &Member, waiter: Waiter) {
+        self.effect_step = self.steps;
+        self.env.event(Kind::Timer, member.path, u64::from(member.ordinal), 0, 0);
+        self.release(waiter);
+    }
+
+    /// A task has ended: tells whoever joins, and frees the place if nobody ever will.
+    fn ended(&mut self, id: TaskId) {
+        self.effect_step = self.steps;
+        self.alive -= 1;
+        let cell = self.tasks.cell(id);
+        let how = match cell.state {
+            State::Completed => 0,
+            State::Cancelled => 1,
+            State::Panicked => 2,
+            state => unreachable!("a task that ended is not {state:?}"),
+        };
+        let (path, detached) = (cell.actor.path, cell.detached);
+        let joiner = mem::replace(&mut cell.joiner, Joiner::NOBODY);
+        self.env.event(Kind::End, path, how, 0, 0);
+        match joiner {
+            // An id that is nobody's is stale, and waking it does nothing.
+            Joiner::Task(joiner) => self.wake(joiner),
+            Joiner::Waker(waker) => self.outbox.push(waker),
+        }
+        if self.goal == Goal::Root(id) || (self.alive == 0 && self.goal == Goal::Everybody) {
+            self.over = true;
+        }
+        if detached {
+            self.bury(id);
+        }
+    }
+
+    /// Frees the place of a task that ended and that nobody joins.
+    fn bury(&mut self, id: TaskId) {
+        // A payload that somebody joined for is theirs to deal with.
+        let is_unseen = matches!(self.tasks.cell(id).content, Content::Panic(_));
+        if is_unseen && self.config.panics_end_run && self.failure.is_none() {
+            let failure = self.detached_panic(id);
+            self.fail(failure);
+        }
+        let (content, joiner) = self.tasks.remove(id);
+        self.discarded.push(content);
+        if let Joiner::Waker(waker) = joiner {
+            self.outbox.push(waker);
+        }
+    }
+
+    /// A handle is awaited. The waker that is given back is dropped after the borrow.
+    fn join(
+        &mut self,
+        id: TaskId,
+        output: &mut dyn Any,
+        task: Option<TaskId>,
+        kept: Option<Waker>,
+    ) -> (Joined, Option<Joiner>) {
+        let current = self.current;
+        let Some(cell) = self.tasks.get_mut(id) else {
+            return (Joined::Cancelled, kept.map(Joiner::Waker));
+        };
+        if !cell.state.has_ended() {
+            let joiner = match (task, kept) {
+                (Some(task), _) => Joiner::Task(task),
+                (None, Some(waker)) => Joiner::Waker(waker),
+                (None, None) => unreachable!("whoever joins has a waker"),
+            };
+            let before = mem::replace(&mut cell.joiner, joiner);
+            self.note_wait_of(current, WaitsFor::Join(id));
+            return (Joined::Pending, Some(before));
+        }
+        let joined = match (cell.state, cell.content.take()) {
+            (State::Completed, Content::Task(mut task)) => {
+                task.as_mut().take_output(output);
+                self.discarded.push(Content::Task(task));
+                Joined::Output
+            }
+            (State::Panicked, Content::Panic(payload)) => Joined::Panicked(payload),
+            (_, content) => {
+                self.discarded.push(content);
+                Joined::Cancelled
+            }
+        };
+        (joined, kept.map(Joiner::Waker))
+    }
+
+    /// A handle was dropped: what is to be dropped with it is given back.
+    fn detach(&mut self, id: TaskId) -> Option<Content> {
+        let cell = self.tasks.get_mut(id)?;
+        cell.detached = true;
+        if cell.state.has_ended() {
+            self.bury(id);
+            // The runtime may not take another step, so the handle's own drop takes it along.
+            return self.discarded.pop();
+        }
+        None
+    }
+
+    fn abort(&mut self, id: TaskId) {
+        let Some(cell) = self.tasks.get_mut(id) else { return };
+        match cell.state.abort() {
+            Abort::Enqueue => self.enqueue(id),
+            Abort::Nothing => {}
+        }
+    }
+
+    fn has_ended(&mut self, id: TaskId) -> bool {
+        self.tasks.get_mut(id).is_none_or(|cell| cell.state.has_ended())
+    }
+
+    /// Notes what the task that has the turn waits for, for reports.
+    pub fn note_wait(&mut self, waits: WaitsFor) {
+        self.note_wait_of(self.current, waits);
+    }
+
+    fn note_wait_of(&mut self, task: Option<TaskId>, waits: WaitsFor) {
+        if let Some(cell) = task.and_then(|id| self.tasks.get_mut(id)) {
+            cell.note_wait(waits);
+        }
+    }
+
+    /// Ends the run with a failure; the first one counts.
+    pub fn fail(&mut self, failure: Failure) {
+        if !self.inert {
+            self.failure.get_or_insert(failure);
+            self.over = true;
+        }
+    }
+
+    /// The time, choices and trace.
+    pub fn env(&mut self) -> &mut Env {
+        &mut self.env
+    }
+
+    /// The kernel.
+    pub fn backend(&mut self) -> &mut dyn Backend {
+        &mut *self.backend
+    }
+
+    /// The task that has the turn.
+    #[must_use]
+    pub fn current_task(&self) -> Option<TaskId> {
+        self.current
+    }
+
+    /// The host of whoever has the turn.
+    #[must_use]
+    pub fn host(&self) -> HostId {
+        self.env.actor.host
+    }
+
+    /// Whether time is virtual: the world is simulated.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.time_is_virtual
+    }
+
+    /// Whether the run is over and only destructors run.
+    #[must_use]
+    pub fn is_inert(&self) -> bool {
+        self.inert
+    }
+
+    /// No task of `host` gets a turn until it is released.
+    pub fn hold_host(&mut self, host: HostId) {
+        if self.held.len() <= host.index() {
+            self.held.resize(host.index() + 1, false);
+        }
+        self.held[host.index()] = true;
+        let parked = self.take_members_of(host);
+        self.parked.extend(parked);
+    }
+
+    /// Takes the tasks of a host out of the enabled set.
+    fn take_members_of(&mut self, host: HostId) -> Vec<TaskId> {
+        let tasks = &self.tasks;
+        let of_host = |id: TaskId| tasks.get(id).is_some_and(|cell| cell.actor.host == host);
+        let members = self
+            .enabled
+            .remove_all(|member| matches!(member.runnable, Runnable::Task(id) if of_host(id)));
+        let task = |member: &Member| match member.runnable {
+            Runnable::Task(id) => Some(id),
+            _ => None,
+        };
+        members.iter().filter_map(task).collect()
+    }
+
+    /// The tasks of `host` go on.
+    pub fn release_host(&mut self, host: HostId) {
+        if let Some(held) = self.held.get_mut(host.index()) {
+            *held = false;
+        }
+        for id in mem::take(&mut self.parked) {
+            let here = self
+                .tasks
+                .get_mut(id)
+                .filter(|cell| cell.state.is_enabled())
+                .map(|cell| cell.actor.host);
+            match here {
+                Some(here) if here == host => self.enqueue(id),
+                Some(_) => self.parked.push(id),
+                None => {}
+            }
+        }
+    }
+
+    /// The host crashed: its tasks never have a turn again, and their destructors run when the world is inert.
+    pub fn kill_host(&mut self, host: HostId) {
+        drop(self.take_members_of(host));
+        for id in self.tasks_of(host) {
+            let cell = self.tasks.cell(id);
+            if cell.state.has_ended() {
+                continue;
+            }
+            cell.state.kill();
+            cell.killed = true;
+            // The one that crashed its own host still runs; `park` buries it.
+            if self.current != Some(id) {
+                let content = self.tasks.cell(id).content.take();
+                self.graveyard.push(content);
+                self.ended(id);
+            }
+        }
+    }
+
+    /// What `host` runs from its start on: `boot` is called at every restart.
+    pub fn set_boot(&mut self, host: HostId, boot: Boot) -> Option<Boot> {
+        if self.boots.len() <= host.index() {
+            self.boots.resize(host.index() + 1, None);
+        }
+        self.boots[host.index()].replace(boot)
+    }
+
+    /// What `host` runs from its start on.
+    #[must_use]
+    pub fn boot(&self, host: HostId) -> Option<Boot> {
+        self.boots.get(host.index()).cloned().flatten()
+    }
+
+    fn tasks_of(&self, host: HostId) -> Vec<TaskId> {
+        self.tasks.iter().filter(|(_, cell)| cell.actor.host == host).map(|(id, _)| id).collect()
+    }
+
+    /// The path of the task that has the turn, or of the world.
+    #[must_use]
+    pub fn actor_path(&self) -> Path {
+        self.env.actor.path
+    }
+}

@@ -1,0 +1,116 @@
+//! How a handle waits for a kernel: try, and if it would block, subscribe and note what for.
+
+use super::{Runtime, WaitsFor, WakerSlot, current, foreign, waker};
+use crate::backend::{Backend, Op, Output, Readiness, Waiter};
+use crate::env::Env;
+use crate::errno::{Errno, Result};
+use crate::id::{Fd, HostId, OpId};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+/// Tries a call that needs `interest` of `fd`; if it would block, the poller waits for that.
+///
+/// The try comes first and the subscription second. On the real kernel the descriptor may become
+/// ready between the two; subscribing looks at it once more, so no event is lost.
+///
+/// # Errors
+/// What the call answers, other than `EAGAIN`.
+///
+/// # Panics
+/// Outside a runtime.
+#[inline]
+pub fn poll_call<R>(
+    context: &mut Context<'_>,
+    slot: &mut WakerSlot,
+    fd: Fd,
+    interest: Readiness,
+    f: impl FnOnce(&mut dyn Backend, &mut Env) -> Result<R>,
+) -> Poll<Result<R>> {
+    let own = waker::task_of(context.waker());
+    let (answer, wakers) = current::with(|runtime| {
+        let (answer, wakers) = runtime.call(f);
+        match (answer, own) {
+            (Err(Errno::EAGAIN), Some(task)) => {
+                (runtime.wait_for(fd, interest, Waiter::Task(task)), wakers)
+            }
+            (Err(Errno::EAGAIN), None) => (Poll::Pending, wakers),
+            (answer, _) => (Poll::Ready(answer), wakers),
+        }
+    });
+    wakers.into_iter().for_each(Waker::wake);
+    if answer.is_pending() && own.is_none() {
+        let waiter = foreign::waiter(context, slot);
+        return current::with(|runtime| runtime.wait_for(fd, interest, waiter));
+    }
+    answer
+}
+
+impl Runtime {
+    /// Subscribes `waiter`, and notes what the task waits for.
+    #[inline]
+    fn wait_for<R>(&mut self, fd: Fd, interest: Readiness, waiter: Waiter) -> Poll<Result<R>> {
+        if let Err(errno) = self.backend.subscribe(&mut self.env, fd, interest, waiter) {
+            return Poll::Ready(Err(errno));
+        }
+        self.release_woken();
+        self.note_wait(WaitsFor::Ready(fd, interest));
+        Poll::Pending
+    }
+}
+
+/// A submitted operation. Dropping it gives up the output, not the effect.
+#[derive(Debug)]
+#[must_use = "an operation's output is lost unless it is awaited"]
+pub struct Submission {
+    host: HostId,
+    op: Option<Op>,
+    id: Option<OpId>,
+    slot: WakerSlot,
+}
+
+/// Submits `op` to the kernel of the caller's host, at the first poll.
+///
+/// # Panics
+/// Outside a runtime.
+pub fn submit(op: Op) -> Submission {
+    Submission {
+        host: current::with(|runtime| runtime.host()),
+        op: Some(op),
+        id: None,
+        slot: WakerSlot::new(),
+    }
+}
+
+impl Future for Submission {
+    type Output = Result<Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let waiter = foreign::waiter(context, &mut this.slot);
+        let (host, op, id) = (this.host, this.op.take(), this.id);
+        let answer = current::call(|backend, env| match (op, id) {
+            (Some(op), _) => Err(backend.submit(env, host, op, waiter)),
+            (None, Some(id)) => backend.complete(env, id, waiter).ok_or(id),
+            (None, None) => panic!("an operation was polled after its completion"),
+        });
+        match answer {
+            Ok(result) => {
+                this.id = None;
+                Poll::Ready(result)
+            }
+            Err(id) => {
+                this.id = Some(id);
+                current::with(|runtime| runtime.note_wait(WaitsFor::Completion(id)));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            current::try_call(|backend, env| backend.forget(env, id));
+        }
+    }
+}

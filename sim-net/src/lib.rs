@@ -1,0 +1,67 @@
+//! The network of a simulated world: pure machines, without futures, wakers or I/O.
+//!
+//! In reading order:
+//! - [`packet`]: what travels: segments, datagrams and the notice that a port is closed.
+//! - [`fabric`]: hosts by address and the directed links between them, with their delays and faults.
+//! - [`stack`]: one host's sockets, ports and demultiplexing; the calls of a program.
+//! - [`tcp`], [`udp`]: the machines behind the sockets.
+//! - [`names`]: host names and their addresses.
+//!
+//! A world owns one [`Stack`] a host and one [`Fabric`]. It calls a stack, drains [`Stack::out`], asks
+//! the fabric when each packet arrives, and brings packets and timers back with [`Stack::receive`] and
+//! [`Stack::timer`]. Packets to an address of the same host never leave the stack: as Linux's loopback
+//! does, they are delivered before the call returns.
+//!
+//! ```
+//! use sim_core::backend::{Domain, RecvFlags, SocketKind};
+//! use sim_core::choice::{Choices, Path, Seed};
+//! use sim_core::{Env, Errno, HostId};
+//! use sim_net::{Fabric, LinkConfig, Stack, Transit};
+//! use std::net::IpAddr;
+//!
+//! let mut env = Env::new(Choices::seeded(Seed::from_u64(1)));
+//! let mut fabric = Fabric::new(&mut env, LinkConfig::default());
+//! let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+//! let mut stacks = ips.map(|ip| Stack::new(&mut env, Path::WORLD.child("host", 0), vec![ip]));
+//! ips.iter().enumerate().for_each(|(n, ip)| fabric.attach(HostId::new(n as u32), &[*ip]));
+//!
+//! let server = stacks[1].socket(&mut env, Domain::Inet, SocketKind::Stream, Path::WORLD.child("server", 0))?;
+//! stacks[1].bind(&mut env, server, (ips[1], 80).into())?;
+//! stacks[1].listen(&mut env, server, 16)?;
+//! let client = stacks[0].socket(&mut env, Domain::Inet, SocketKind::Stream, Path::WORLD.child("client", 0))?;
+//! assert_eq!(stacks[0].connect(&mut env, client, (ips[1], 80).into()), Err(Errno::EINPROGRESS));
+//!
+//! // Three packets pass: SYN, SYN-ACK, ACK. A world would put them on its agenda; here nothing else happens meanwhile.
+//! for from in [0, 1, 0] {
+//!     for (id, packet) in std::mem::take(&mut stacks[from].out().packets) {
+//!         let transit = fabric.transit(&mut env, HostId::new(from as u32), stacks[from].flow(id), &packet);
+//!         let Transit::Arrive { host, at, .. } = transit else { panic!("the default link loses nothing") };
+//!         env.now = at;
+//!         stacks[host.index()].receive(&mut env, packet);
+//!     }
+//! }
+//! let (accepted, peer) = stacks[1].accept(&mut env, server)?;
+//! assert_eq!(peer.ip(), ips[0]);
+//! assert_eq!(stacks[1].recv(&mut env, accepted, &mut [0; 8], RecvFlags::default()), Err(Errno::EAGAIN));
+//! # Ok::<(), Errno>(())
+//! ```
+//!
+//! What may never happen: a byte that a socket accepted is delivered twice, out of order, or lost
+//! without either end learning of it; a decision that depends on hash order, addresses in memory or
+//! anything but the arguments and [`Env`](sim_core::Env).
+#![forbid(unsafe_code)]
+
+mod address;
+mod buffer;
+pub mod fabric;
+pub mod names;
+pub mod packet;
+pub mod stack;
+pub mod tcp;
+pub mod udp;
+
+pub use fabric::{Fabric, LinkConfig, Loss, Transit};
+pub use names::Names;
+pub use packet::{Body, Flags, Flow, Packet, Segment};
+pub use stack::{Connection, Out, SocketId, Stack};
+pub use tcp::State;

@@ -1,0 +1,196 @@
+//! What travels between hosts.
+//!
+//! A packet belongs to a flow: the packets of one socket, numbered in the order in which they were
+//! sent. The flow carries the streams of choices that decide its packets' delays and losses, so a
+//! packet's fate depends on its sender's history alone and not on what the rest of the world does.
+
+use bytes::Bytes;
+use core::fmt;
+use core::ops::BitOr;
+use sim_core::HostId;
+use sim_core::choice::{Choices, Path, Site, Stream};
+use sim_time::Instant;
+use std::net::{IpAddr, SocketAddr};
+
+const DELAY: Site = Site::new("net.link.delay");
+const LOSS: Site = Site::new("net.link.loss");
+const DUPLICATE: Site = Site::new("net.link.duplicate");
+const REORDER: Site = Site::new("net.link.reorder");
+
+/// The sending side of one socket as the fabric sees it: its name, its count and its choices.
+#[derive(Debug)]
+pub struct Flow {
+    /// The structural name of the sender.
+    pub path: Path,
+    /// How many packets were sent so far; the next one's number.
+    pub ordinal: u32,
+    /// Answers `net.link.delay`.
+    pub(crate) delay: Stream,
+    /// Answers `net.link.loss`.
+    pub(crate) loss: Stream,
+    /// Answers `net.link.duplicate`.
+    pub(crate) duplicate: Stream,
+    /// Answers `net.link.reorder`.
+    pub(crate) reorder: Stream,
+    /// When the latest packet of a connection arrives: its successors do not overtake it by chance.
+    pub(crate) last_arrival: Instant,
+    /// Where its packets went last, so that a packet costs no look-up.
+    pub(crate) route: Route,
+}
+
+/// A resolved destination, good for as long as the fabric's `epoch` is the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) to: IpAddr,
+    pub(crate) from: HostId,
+    pub(crate) epoch: u64,
+    pub(crate) link: u32,
+}
+
+impl Flow {
+    /// The flow of the socket `path`, before its first packet.
+    #[must_use]
+    pub fn new(choices: &mut Choices, path: Path) -> Self {
+        Self {
+            path,
+            ordinal: 0,
+            delay: choices.stream(DELAY, path),
+            loss: choices.stream(LOSS, path),
+            duplicate: choices.stream(DUPLICATE, path),
+            reorder: choices.stream(REORDER, path),
+            last_arrival: Instant::ZERO,
+            route: Route { to: IpAddr::from([0, 0, 0, 0]), from: HostId::ROOT, epoch: 0, link: 0 },
+        }
+    }
+}
+
+/// One packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Who sent it.
+    pub src: SocketAddr,
+    /// Whom it is for.
+    pub dst: SocketAddr,
+    /// The sender's flow.
+    pub flow: Path,
+    /// Its number on the flow.
+    pub ordinal: u32,
+    /// What it carries.
+    pub body: Body,
+}
+
+/// What a packet carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A TCP segment (RFC 9293).
+    Tcp(Segment),
+    /// A UDP datagram (RFC 768).
+    Udp(Bytes),
+    /// "Port unreachable" (RFC 792, RFC 4443), quoting the datagram that found nobody.
+    Unreachable {
+        /// The source of the quoted datagram: the receiver of this notice.
+        from: SocketAddr,
+        /// The destination of the quoted datagram.
+        to: SocketAddr,
+    },
+}
+
+impl Body {
+    /// The payload's length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.payload().len()
+    }
+
+    /// Whether there is no payload.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The payload: nothing for a notice.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        match self {
+            Self::Tcp(segment) => &segment.payload,
+            Self::Udp(payload) => payload,
+            Self::Unreachable { .. } => &[],
+        }
+    }
+}
+
+/// A TCP segment. Sequence numbers are 64 bits wide: the 32 bits of the wire and the count of wraps
+/// that Linux recovers from timestamps (RFC 7323, PAWS).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The number of the first byte, or of the SYN.
+    pub seq: u64,
+    /// The next number expected from the receiver, if [`Flags::ACK`] is set.
+    pub ack: u64,
+    /// How many bytes from `ack` on the sender of this segment can take, already scaled.
+    pub window: u32,
+    /// The control bits.
+    pub flags: Flags,
+    /// The data. It may be longer than a link's frame, as with segmentation offload.
+    pub payload: Bytes,
+}
+
+impl Segment {
+    /// How many sequence numbers it takes: its bytes, its SYN and its FIN (RFC 9293, section 3.4).
+    #[must_use]
+    pub fn seq_len(&self) -> u64 {
+        let controls =
+            self.flags.contains(Flags::SYN) as u64 + self.flags.contains(Flags::FIN) as u64;
+        self.payload.len() as u64 + controls
+    }
+}
+
+/// The control bits of a segment, with their values on the wire.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// The acknowledgement number counts.
+    pub const ACK: Self = Self(0x10);
+
+    /// From the value on the wire; bits without a meaning here are left out.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x17)
+    }
+
+    /// Whether all of `other` is set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [(Self::SYN, "S"), (Self::FIN, "F"), (Self::RST, "R"), (Self::ACK, ".")];
+        named
+            .iter()
+            .filter(|(bit, _)| self.contains(*bit))
+            .try_for_each(|(_, name)| f.write_str(name))
+    }
+}

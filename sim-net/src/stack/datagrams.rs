@@ -1,0 +1,110 @@
+//! The calls of a datagram socket that need more than the socket: routes, ports, other sockets.
+
+use super::table::Entry;
+use super::{SocketId, Stack, is_local};
+use crate::address::{any, is_broadcast};
+use crate::packet::Body;
+use crate::udp::{MAX_V4_BYTES, MAX_V6_BYTES};
+use sim_core::{Env, Errno, Result};
+use std::net::SocketAddr;
+
+impl Stack {
+    /// Sends a datagram to `to`, or to the connected peer. The order of the checks is that of udp_sendmsg.
+    pub(super) fn send_datagram(
+        &mut self,
+        env: &mut Env,
+        id: SocketId,
+        data: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<usize> {
+        let socket = self.slab.udp(id)?;
+        let (domain, v6_only, connected) = (socket.domain, socket.options.v6_only, socket.remote);
+        if data.len() > usize::from(u16::MAX) {
+            return Err(Errno::EMSGSIZE);
+        }
+        let to = match to {
+            Some(to) if to.port() == 0 => return Err(Errno::EINVAL),
+            Some(to) => self.destination(domain, v6_only, to)?,
+            None => connected.ok_or(Errno::EDESTADDRREQ)?,
+        };
+        if data.len() > if to.is_ipv4() { MAX_V4_BYTES } else { MAX_V6_BYTES } {
+            return Err(Errno::EMSGSIZE);
+        }
+        self.check_unicast(env, id, to)?;
+        if self.slab.udp(id)?.local.port() == 0 {
+            self.autobind(env, id)?;
+        }
+        let bound = self.slab.udp(id)?.local;
+        let src = SocketAddr::new(self.source_from(bound.ip(), to.ip())?, bound.port());
+        self.emit_datagram(env, id, (src, to), data)?;
+        self.deliver_local(env);
+        Ok(data.len())
+    }
+
+    fn emit_datagram(
+        &mut self,
+        env: &mut Env,
+        id: SocketId,
+        ends: (SocketAddr, SocketAddr),
+        data: &[u8],
+    ) -> Result<()> {
+        let on_host = is_local(&self.addrs, ends.1.ip());
+        let socket = self.slab.udp(id)?;
+        if let Some(error) = socket.error.take() {
+            return Err(error);
+        }
+        if socket.shut.write {
+            return Err(Errno::EPIPE);
+        }
+        let body = Body::Udp(self.io.pool.copy(data));
+        self.io.emit(env, Some(id), &mut socket.flow, ends, on_host, body);
+        Ok(())
+    }
+
+    /// Broadcast needs `SO_BROADCAST`; neither it nor multicast is modelled.
+    fn check_unicast(&mut self, env: &mut Env, id: SocketId, to: SocketAddr) -> Result<()> {
+        if is_broadcast(to.ip()) && !self.slab.udp(id)?.options.broadcast {
+            return Err(Errno::EACCES);
+        }
+        if is_broadcast(to.ip()) || to.ip().is_multicast() {
+            env.trace.notice(
+                "sending to a broadcast or multicast address is not modelled and answers EOPNOTSUPP; \
+                 send to each host by its own address",
+            );
+            return Err(Errno::EOPNOTSUPP);
+        }
+        Ok(())
+    }
+
+    /// Fixes the peer of a datagram socket: it alone is sent to by default, and it alone is heard.
+    pub(super) fn connect_datagrams(
+        &mut self,
+        env: &mut Env,
+        id: SocketId,
+        addr: SocketAddr,
+    ) -> Result<()> {
+        let socket = self.slab.udp(id)?;
+        let (domain, v6_only) = (socket.domain, socket.options.v6_only);
+        let bound = socket.binding.class.map_or(any(domain), |class| class.ip);
+        let to = self.destination(domain, v6_only, addr)?;
+        self.check_unicast(env, id, to)?;
+        let source = self.source_from(bound, to.ip())?;
+        if self.slab.udp(id)?.local.port() == 0 {
+            self.autobind(env, id)?;
+        }
+        let socket = self.slab.udp(id)?;
+        socket.local.set_ip(source);
+        socket.remote = Some(to);
+        Ok(())
+    }
+
+    /// The last descriptor of a datagram socket is gone.
+    pub(super) fn drop_datagrams(&mut self, id: SocketId) {
+        let Some(Entry::Udp(socket)) = self.slab.remove(id) else { return };
+        if let Some(class) = socket.binding.class {
+            let port = socket.local.port();
+            self.udp_ports.release(port, &class);
+            self.udp_ports.shut(port, id);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Socket options (socket(7), tcp(7), ip(7), ipv6(7)): each is the kernel's own.
+
+use crate::errno::{Answer, errno};
+use rustix::net::sockopt;
+use sim_core::backend::{OptionName, SocketOption};
+use sim_core::{Env, Errno, Result};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// Sets an option. Times are rounded up to the unit that the kernel counts in, so that none becomes zero, which means another thing.
+pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Result<()> {
+    match option {
+        // Linux knows the name, for reading alone.
+        SocketOption::Error(_) => return Err(Errno::ENOPROTOOPT),
+        SocketOption::ReuseAddr(on) => sockopt::set_socket_reuseaddr(fd, on),
+        SocketOption::ReusePort(on) => sockopt::set_socket_reuseport(fd, on),
+        SocketOption::KeepAlive(on) => sockopt::set_socket_keepalive(fd, on),
+        SocketOption::Broadcast(on) => sockopt::set_socket_broadcast(fd, on),
+        SocketOption::Linger(time) => sockopt::set_socket_linger(fd, time),
+        SocketOption::SendBuffer(bytes) => sockopt::set_socket_send_buffer_size(fd, bytes as usize),
+        SocketOption::ReceiveBuffer(bytes) => {
+            sockopt::set_socket_recv_buffer_size(fd, bytes as usize)
+        }
+        SocketOption::NoDelay(on) => sockopt::set_tcp_nodelay(fd, on),
+        SocketOption::UserTimeout(time) => sockopt::set_tcp_user_timeout(fd, whole_millis(time)?),
+        SocketOption::KeepIdle(time) => sockopt::set_tcp_keepidle(fd, time),
+        SocketOption::KeepInterval(time) => sockopt::set_tcp_keepintvl(fd, time),
+        SocketOption::KeepCount(count) => sockopt::set_tcp_keepcnt(fd, count),
+        SocketOption::V6Only(on) => sockopt::set_ipv6_v6only(fd, on),
+        SocketOption::Ttl(hops) => sockopt::set_ip_ttl(fd, hops),
+        SocketOption::SynCount(_) => return Err(unsupported(env, "TCP_SYNCNT")),
+        other => return Err(unsupported(env, &format!("{other:?}"))),
+    }
+    .answer()
+}
+
+/// An option's value. Asking for the pending error clears it.
+pub(crate) fn get(env: &mut Env, fd: BorrowedFd<'_>, name: OptionName) -> Result<SocketOption> {
+    match name {
+        OptionName::Error => sockopt::socket_error(fd).map(|pending| {
+            SocketOption::Error(pending.map_or_else(|error| errno(error).raw(), |()| 0))
+        }),
+        OptionName::ReuseAddr => sockopt::socket_reuseaddr(fd).map(SocketOption::ReuseAddr),
+        OptionName::ReusePort => sockopt::socket_reuseport(fd).map(SocketOption::ReusePort),
+        OptionName::KeepAlive => sockopt::socket_keepalive(fd).map(SocketOption::KeepAlive),
+        OptionName::Broadcast => sockopt::socket_broadcast(fd).map(SocketOption::Broadcast),
+        OptionName::Linger => sockopt::socket_linger(fd).map(SocketOption::Linger),
+        OptionName::SendBuffer => {
+            sockopt::socket_send_buffer_size(fd).map(|n| SocketOption::SendBuffer(n as u32))
+        }
+        OptionName::ReceiveBuffer => {
+            sockopt::socket_recv_buffer_size(fd).map(|n| SocketOption::ReceiveBuffer(n as u32))
+        }
+        OptionName::NoDelay => sockopt::tcp_nodelay(fd).map(SocketOption::NoDelay),
+        OptionName::UserTimeout => sockopt::tcp_user_timeout(fd)
+            .map(|millis| SocketOption::UserTimeout(Duration::from_millis(millis.into()))),
+        OptionName::KeepIdle => sockopt::tcp_keepidle(fd).map(SocketOption::KeepIdle),
+        OptionName::KeepInterval => sockopt::tcp_keepintvl(fd).map(SocketOption::KeepInterval),
+        OptionName::KeepCount => sockopt::tcp_keepcnt(fd).map(SocketOption::KeepCount),
+        OptionName::V6Only => sockopt::ipv6_v6only(fd).map(SocketOption::V6Only),
+        OptionName::Ttl => sockopt::ip_ttl(fd).map(SocketOption::Ttl),
+        OptionName::SynCount => return Err(unsupported(env, "TCP_SYNCNT")),
+        other => return Err(unsupported(env, &format!("{other:?}"))),
+    }
+    .answer()
+}
+
+fn whole_millis(time: Duration) -> Result<u32> {
+    u32::try_from(time.as_nanos().div_ceil(1_000_000)).map_err(|_| Errno::EINVAL)
+}
+
+fn unsupported(env: &mut Env, name: &str) -> Errno {
+    env.trace.notice(format!(
+        "the socket option {name} cannot be reached on the real backend and answers EOPNOTSUPP; leave it at the system's default there"
+    ));
+    Errno::EOPNOTSUPP
+}

@@ -1,0 +1,505 @@
+//! The system calls.
+
+use crate::epoll::{Controlled, Epoll};
+use crate::host::HostState;
+use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
+use crate::universe::Universe;
+use sim_core::backend::{
+    Backend, Call, ClockId, Description, Domain, EpollControl, EpollEvent, Op, OptionName, Output,
+    Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption, Waited, Waiter,
+};
+use sim_core::choice::Path;
+use sim_core::enabled::EnabledSet;
+use sim_core::trace::{Kind, payload_hash};
+use sim_core::{Env, Errno, EventId, Fd, HostId, OpId, Result};
+use sim_net::{SocketId, Stack};
+use sim_time::Instant;
+use std::net::SocketAddr;
+
+impl Universe {
+    /// Notes a call and its answer.
+    #[inline]
+    fn note<T>(env: &mut Env, call: Call, result: &Result<T>, len: impl FnOnce(&T) -> u64) {
+        let (len, errno) = match result {
+            Ok(value) => (len(value), 0),
+            Err(errno) => (0, u64::from(errno.raw())),
+        };
+        env.event(Kind::Call, env.actor.path, call as u64, len, errno);
+    }
+
+    /// A call on a socket: the model's answer, noted, and what it put out carried on.
+    #[inline]
+    fn on_socket<T>(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        call: Call,
+        f: impl FnOnce(&mut Stack, &mut Env, SocketId) -> Result<T>,
+        len: impl FnOnce(&T) -> u64,
+    ) -> Result<T> {
+        let (host, socket) = self.socket_of(fd)?;
+        let result = f(&mut self.hosts[host.index()].stack, env, socket);
+        Self::note(env, call, &result, len);
+        self.flush(env, host);
+        result
+    }
+
+    /// A description that nothing refers to any more.
+    pub(crate) fn close_description(&mut self, env: &mut Env, open: OpenDescription) {
+        let OpenDescription { host, object, queue, .. } = open;
+        match object {
+            Object::Socket(socket) => {
+                let machine = &mut self.hosts[host.index()];
+                if machine.state != HostState::Down {
+                    if let Some(place) = machine.sockets.get_mut(socket.index()) {
+                        *place = None;
+                    }
+                    machine.stack.close(env, socket);
+                    self.flush(env, host);
+                }
+            }
+            Object::File(file) => {
+                if self.hosts[host.index()].state != HostState::Down {
+                    self.hosts[host.index()]
+                        .disk
+                        .close(file)
+                        .expect("a file behind a description is open");
+                }
+            }
+            Object::Epoll(_) | Object::Signals(_) => {}
+        }
+        for entry in queue {
+            match entry {
+                // Whoever waited for a description that is gone is released, and learns EBADF when it tries again.
+                Entry::Once(waiter, _) => env.woken.push(waiter),
+                Entry::Epoll(epoll, _) => self.forget_watched(epoll),
+            }
+        }
+    }
+
+    /// Takes items whose description is gone out of an epoll object.
+    fn forget_watched(&mut self, epoll: DescriptionId) {
+        let Some(Object::Epoll(object)) = self.table.get(epoll).map(|open| &open.object) else {
+            return;
+        };
+        let gone: Vec<_> = object.keys().filter(|key| self.table.get(key.0).is_none()).collect();
+        if let Some(Object::Epoll(object)) = self.table.get_mut(epoll).map(|open| &mut open.object)
+        {
+            gone.into_iter().for_each(|key| object.forget(key));
+        }
+    }
+
+    /// One reference fewer; the last one closes.
+    pub(crate) fn release_description(&mut self, env: &mut Env, id: DescriptionId) {
+        let watched: Vec<_> = match self.table.get(id).map(|open| &open.object) {
+            Some(Object::Epoll(epoll)) => epoll.keys().collect(),
+            _ => Vec::new(),
+        };
+        let Some(open) = self.table.release(id) else { return };
+        for (description, _) in watched {
+            if let Some(open) = self.table.get_mut(description) {
+                open.queue.retain(|entry| !matches!(entry, Entry::Epoll(epoll, _) if *epoll == id));
+            }
+        }
+        self.close_description(env, open);
+    }
+
+    /// Closes a number.
+    pub(crate) fn close_number(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
+        let id = self.table.forget_number(fd)?;
+        self.release_description(env, id);
+        Ok(())
+    }
+
+    /// Whether `epoll` watches the epoll object `other`, itself or through others. Two that watched each other would ask
+    /// each other for their readiness for ever.
+    fn watches(&self, epoll: DescriptionId, other: DescriptionId) -> bool {
+        let is_epoll =
+            |id| matches!(self.table.get(id).map(|open| &open.object), Some(Object::Epoll(_)));
+        match self.table.get(epoll).map(|open| &open.object) {
+            Some(Object::Epoll(object)) if is_epoll(other) => {
+                object.keys().any(|(id, _)| id == other || self.watches(id, other))
+            }
+            _ => false,
+        }
+    }
+
+    /// A signal descriptor gives one byte a pending signal, the lowest first.
+    fn take_signals(&mut self, fd: Fd, into: &mut [u8]) -> Result<usize> {
+        let Object::Signals(signals) = &mut self.table.of_mut(fd)?.object else {
+            return Err(Errno::ENOTSOCK);
+        };
+        let mut taken = 0;
+        while taken < into.len() && signals.pending != 0 {
+            let number = signals.pending.trailing_zeros();
+            signals.pending &= !(1 << number);
+            into[taken] = number as u8;
+            taken += 1;
+        }
+        if taken == 0 && !into.is_empty() { Err(Errno::EAGAIN) } else { Ok(taken) }
+    }
+}
+
+impl Backend for Universe {
+    fn socket(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        domain: Domain,
+        kind: SocketKind,
+    ) -> Result<Fd> {
+        if self.hosts[host.index()].state == HostState::Down {
+            return Err(Errno::ENETDOWN);
+        }
+        let path = env.open("socket");
+        let result = self.hosts[host.index()].stack.socket(env, domain, kind, path);
+        Self::note(env, Call::Socket, &result, |_| 0);
+        let socket = result?;
+        let (fd, id) = self.table.open(host, Object::Socket(socket));
+        self.bind_socket(host, socket, id);
+        Ok(fd)
+    }
+
+    fn bind(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Bind,
+            |stack, env, socket| stack.bind(env, socket, addr),
+            |()| 0,
+        )
+    }
+
+    fn listen(&mut self, env: &mut Env, fd: Fd, backlog: u32) -> Result<()> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Listen,
+            |stack, env, socket| stack.listen(env, socket, backlog),
+            |()| 0,
+        )
+    }
+
+    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, SocketAddr)> {
+        let accepted = self.on_socket(
+            env,
+            fd,
+            Call::Accept,
+            |stack, env, socket| stack.accept(env, socket),
+            |_| 0,
+        );
+        let (socket, peer) = accepted?;
+        let host = self.table.of(fd)?.host;
+        let (accepted, id) = self.table.open(host, Object::Socket(socket));
+        self.bind_socket(host, socket, id);
+        Ok((accepted, peer))
+    }
+
+    fn connect(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Connect,
+            |stack, env, socket| stack.connect(env, socket, addr),
+            |()| 0,
+        )
+    }
+
+    #[inline]
+    fn send(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Send,
+            |stack, env, socket| stack.send(env, socket, data),
+            |&len| len as u64,
+        )
+    }
+
+    #[inline]
+    fn recv(&mut self, env: &mut Env, fd: Fd, into: &mut [u8], flags: RecvFlags) -> Result<usize> {
+        match self.on_socket(
+            env,
+            fd,
+            Call::Recv,
+            |stack, env, socket| stack.recv(env, socket, into, flags),
+            |&len| len as u64,
+        ) {
+            Err(Errno::ENOTSOCK) => self.take_signals(fd, into),
+            answer => answer,
+        }
+    }
+
+    fn send_to(&mut self, env: &mut Env, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Send,
+            |stack, env, socket| stack.send_to(env, socket, data, to),
+            |&len| len as u64,
+        )
+    }
+
+    fn recv_from(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        into: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<Received> {
+        let receive =
+            |stack: &mut Stack, env: &mut Env, socket| stack.recv_from(env, socket, into, flags);
+        self.on_socket(env, fd, Call::Recv, receive, |received| received.len as u64)
+    }
+
+    fn shutdown(&mut self, env: &mut Env, fd: Fd, how: Shutdown) -> Result<()> {
+        self.on_socket(
+            env,
+            fd,
+            Call::Shutdown,
+            |stack, env, socket| stack.shutdown(env, socket, how),
+            |()| 0,
+        )
+    }
+
+    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr> {
+        let (host, socket) = self.socket_of(fd)?;
+        self.hosts[host.index()].stack.local_addr(env, socket)
+    }
+
+    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr> {
+        let (host, socket) = self.socket_of(fd)?;
+        self.hosts[host.index()].stack.peer_addr(env, socket)
+    }
+
+    fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()> {
+        let set = |stack: &mut Stack, env: &mut Env, socket| stack.set_option(env, socket, option);
+        self.on_socket(env, fd, Call::SetOption, set, |()| 0)
+    }
+
+    fn option(&mut self, env: &mut Env, fd: Fd, name: OptionName) -> Result<SocketOption> {
+        self.on_socket(
+            env,
+            fd,
+            Call::GetOption,
+            |stack, env, socket| stack.option(env, socket, name),
+            |_| 0,
+        )
+    }
+
+    fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize> {
+        let (host, socket) = self.socket_of(fd)?;
+        self.hosts[host.index()].stack.readable_bytes(env, socket)
+    }
+
+    fn close(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
+        env.event(Kind::Call, env.actor.path, Call::Close as u64, 0, 0);
+        self.close_number(env, fd)
+    }
+
+    fn dup(&mut self, env: &mut Env, fd: Fd) -> Result<Fd> {
+        env.event(Kind::Call, env.actor.path, Call::Dup as u64, 0, 0);
+        let id = self.table.id(fd)?;
+        Ok(self.table.number(id))
+    }
+
+    fn descriptions(&self) -> Vec<Description> {
+        let text = |open: &OpenDescription| match &open.object {
+            Object::Socket(socket) => self.hosts[open.host.index()].stack.describe(*socket),
+            Object::File(_) => String::from("file"),
+            Object::Epoll(_) => String::from("epoll"),
+            Object::Signals(_) => String::from("signals"),
+        };
+        self.table
+            .iter()
+            .map(|(fd, open)| Description { fd, host: open.host, text: text(open) })
+            .collect()
+    }
+
+    fn readiness(&mut self, _env: &mut Env, fd: Fd) -> Result<Readiness> {
+        Ok(self.readiness_of(self.table.id(fd)?))
+    }
+
+    #[inline]
+    fn subscribe(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        interest: Readiness,
+        waiter: Waiter,
+    ) -> Result<()> {
+        let id = self.table.id(fd)?;
+        if self.readiness_of(id).intersects(interest | crate::epoll::ALWAYS) {
+            env.woken.push(waiter);
+        } else {
+            self.enter(id, waiter, interest);
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, _env: &mut Env, fd: Fd, waiter: Waiter) -> Result<()> {
+        let open = self.table.of_mut(fd)?;
+        open.queue.retain(|entry| !matches!(entry, Entry::Once(other, _) if *other == waiter));
+        Ok(())
+    }
+
+    fn epoll_create(&mut self, _env: &mut Env, host: HostId) -> Result<Fd> {
+        Ok(self.table.open(host, Object::Epoll(Epoll::default())).0)
+    }
+
+    fn epoll_control(
+        &mut self,
+        env: &mut Env,
+        epoll: Fd,
+        fd: Fd,
+        control: EpollControl,
+    ) -> Result<()> {
+        let (of, watched) = (self.table.id(epoll)?, self.table.id(fd)?);
+        if of == watched {
+            return Err(Errno::EINVAL);
+        }
+        if matches!(self.table.of(fd)?.object, Object::File(_)) {
+            return Err(Errno::EPERM);
+        }
+        if matches!(control, EpollControl::Add(_)) && self.watches(watched, of) {
+            return Err(Errno::ELOOP);
+        }
+        let Object::Epoll(object) = &mut self.table.of_mut(epoll)?.object else {
+            return Err(Errno::EINVAL);
+        };
+        let controlled = object.control((watched, fd), control);
+        env.event(
+            Kind::Call,
+            env.actor.path,
+            Call::Epoll as u64,
+            0,
+            u64::from(controlled.is_err()),
+        );
+        let queue = &mut self.table.of_mut(fd)?.queue;
+        match controlled? {
+            Controlled::Entered => queue.push(Entry::Epoll(of, fd)),
+            Controlled::Changed => {}
+            Controlled::Left => {
+                queue.retain(|entry| !matches!(entry, Entry::Epoll(e, n) if (*e, *n) == (of, fd)));
+                return Ok(());
+            }
+        }
+        let ready = self.readiness_of(watched);
+        self.tell_epoll(env, of, (watched, fd), ready);
+        Ok(())
+    }
+
+    fn epoll_take(
+        &mut self,
+        _env: &mut Env,
+        epoll: Fd,
+        max: usize,
+        into: &mut Vec<EpollEvent>,
+    ) -> Result<usize> {
+        let id = self.table.id(epoll)?;
+        let Object::Epoll(object) = &self.table.of(epoll)?.object else {
+            return Err(Errno::EINVAL);
+        };
+        let (queued, before) = (object.queued().count(), into.len());
+        for _ in 0..queued {
+            if into.len() - before == max {
+                break;
+            }
+            let Some(Object::Epoll(object)) = self.table.get_mut(id).map(|open| &mut open.object)
+            else {
+                break;
+            };
+            let Some(key) = object.next() else { break };
+            let ready = self.readiness_of(key.0);
+            let Some(Object::Epoll(object)) = self.table.get_mut(id).map(|open| &mut open.object)
+            else {
+                break;
+            };
+            into.extend(object.report(key, ready));
+        }
+        Ok(into.len() - before)
+    }
+
+    fn signals(&mut self, _env: &mut Env, host: HostId, signals: &[Signal]) -> Result<Fd> {
+        let taken = signals.iter().fold(0, |set, &signal| set | 1 << signal as u32);
+        Ok(self.table.open(host, Object::Signals(SignalSet { taken, pending: 0 })).0)
+    }
+
+    fn submit(&mut self, env: &mut Env, host: HostId, op: Op, waiter: Waiter) -> OpId {
+        env.event(Kind::Call, env.actor.path, Call::Submit as u64, 0, submitted_hash(&op));
+        self.submit_op(env, host, op, waiter)
+    }
+
+    fn complete(&mut self, _env: &mut Env, op: OpId, waiter: Waiter) -> Option<Result<Output>> {
+        self.take_op(op, waiter)
+    }
+
+    fn forget(&mut self, env: &mut Env, op: OpId) {
+        self.forget_op(env, op);
+    }
+
+    #[inline]
+    fn clock_ns(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> u64 {
+        let model = &self.hosts[host.index()].clock;
+        match clock {
+            ClockId::Monotonic => model.monotonic_ns(env.now),
+            ClockId::Realtime => model.realtime(env.now).as_nanos(),
+        }
+    }
+
+    #[inline]
+    fn instant_of(&mut self, _env: &mut Env, host: HostId, monotonic_ns: u64) -> Instant {
+        self.hosts[host.index()].clock.true_instant_of_monotonic(monotonic_ns)
+    }
+
+    fn entropy(&mut self, env: &mut Env, host: HostId, into: &mut [u8]) {
+        self.hosts[host.index()].entropy(env, into);
+        let path = self.hosts[host.index()].path;
+        env.event(Kind::Entropy, path, 0, into.len() as u64, payload_hash(into));
+    }
+
+    fn host_name(&self, host: HostId) -> &str {
+        &self.hosts[host.index()].name
+    }
+
+    fn host_path(&self, host: HostId) -> Path {
+        self.hosts[host.index()].path
+    }
+
+    #[inline]
+    fn admit(&mut self, env: &mut Env, enabled: &mut EnabledSet) {
+        self.agenda.admit(env, enabled);
+    }
+
+    #[inline]
+    fn run(&mut self, env: &mut Env, event: EventId) {
+        let planned = self.agenda.take(env, event);
+        self.carry_out(env, planned);
+    }
+
+    #[inline]
+    fn wait(&mut self, env: &mut Env, until: Option<Instant>) -> Waited {
+        let next = match (self.agenda.next(), until) {
+            (Some(event), Some(until)) => event.min(until),
+            (Some(at), None) | (None, Some(at)) => at,
+            (None, None) => return Waited::Never,
+        };
+        env.now = env.now.max(next);
+        Waited::Again
+    }
+
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+}
+
+/// What of a submission is part of the fingerprint: the data written.
+fn submitted_hash(op: &Op) -> u64 {
+    match op {
+        Op::Write { data, .. } => payload_hash(data),
+        Op::Open { path, .. } | Op::Stat { path } | Op::ReadDir { path } => {
+            payload_hash(path.as_bytes())
+        }
+        _ => 0,
+    }
+}

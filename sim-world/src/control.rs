@@ -1,0 +1,147 @@
+//! What only a simulated world can do to itself: crash and restart hosts, cut links, step clocks.
+//!
+//! The engine holds and kills tasks; this is the kernel's and the wire's side of the same fault.
+
+use crate::host::HostState;
+use crate::table::Object;
+use crate::universe::Universe;
+use sim_core::backend::{Readiness, Signal};
+use sim_core::trace::Kind;
+use sim_core::{Env, HostId};
+use sim_fs::Disk;
+use sim_net::Fabric;
+use std::net::{IpAddr, SocketAddr};
+
+impl Universe {
+    /// How many hosts there are.
+    #[must_use]
+    pub fn host_count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether a host is there.
+    #[must_use]
+    pub fn host_state(&self, host: HostId) -> HostState {
+        self.hosts[host.index()].state
+    }
+
+    /// A host's addresses.
+    #[must_use]
+    pub fn addresses(&self, host: HostId) -> &[IpAddr] {
+        &self.hosts[host.index()].addrs
+    }
+
+    /// The links, to cut and change them.
+    pub fn fabric(&mut self) -> &mut Fabric {
+        &mut self.fabric
+    }
+
+    /// A host's disk.
+    pub fn disk(&mut self, host: HostId) -> &mut Disk {
+        &mut self.hosts[host.index()].disk
+    }
+
+    /// Power is cut: sockets vanish without a word, unsynced writes may be lost, nothing is answered.
+    pub fn crash(&mut self, env: &mut Env, host: HostId) {
+        let machine = &mut self.hosts[host.index()];
+        if machine.state == HostState::Down {
+            return;
+        }
+        machine.state = HostState::Down;
+        env.event(Kind::HostCrash, machine.path, u64::from(machine.incarnation), 0, 0);
+        machine.stack.power_off();
+        machine.disk.crash(env);
+        machine.sockets.clear();
+        self.close_all(env, host);
+    }
+
+    /// Its processes are killed: the kernel lives and closes their sockets, and nothing written is lost.
+    pub fn kill(&mut self, env: &mut Env, host: HostId) {
+        if self.hosts[host.index()].state == HostState::Down {
+            return;
+        }
+        let path = self.hosts[host.index()].path;
+        env.event(Kind::HostCrash, path, u64::from(self.hosts[host.index()].incarnation), 1, 0);
+        self.close_all(env, host);
+        self.hosts[host.index()].incarnation += 1;
+        self.flush(env, host);
+    }
+
+    /// Takes all descriptions of a host out of the table and closes them.
+    fn close_all(&mut self, env: &mut Env, host: HostId) {
+        for open in self.table.forget_host(host) {
+            self.close_description(env, open);
+        }
+    }
+
+    /// A host that is down comes up, with its disk as the crash left it.
+    pub fn restart(&mut self, env: &mut Env, host: HostId) {
+        let machine = &mut self.hosts[host.index()];
+        machine.state = HostState::Up;
+        machine.incarnation += 1;
+        env.event(Kind::HostUp, machine.path, u64::from(machine.incarnation), 0, 0);
+    }
+
+    /// Its processes get no turn (`SIGSTOP`); its kernel goes on answering.
+    pub fn set_paused(&mut self, env: &mut Env, host: HostId, paused: bool) {
+        let machine = &mut self.hosts[host.index()];
+        if machine.state == HostState::Down {
+            return;
+        }
+        machine.state = if paused { HostState::Paused } else { HostState::Up };
+        env.event(Kind::HostPause, machine.path, 0, u64::from(paused), 0);
+    }
+
+    /// Steps a host's real-time clock.
+    pub fn step_clock(&mut self, env: &mut Env, host: HostId, by_ns: i64) {
+        let machine = &mut self.hosts[host.index()];
+        machine.clock.step_realtime(env.now, by_ns);
+        env.event(Kind::Fault, machine.path, 1, 1, by_ns as u64);
+    }
+
+    /// Sets how much faster than true time a host's clocks run, in parts per billion.
+    pub fn set_drift(&mut self, env: &mut Env, host: HostId, ppb: i32) {
+        let machine = &mut self.hosts[host.index()];
+        machine.clock.set_drift(env.now, ppb);
+        env.event(Kind::Fault, machine.path, 2, 1, ppb as u64);
+    }
+
+    /// Sends a host's process a signal; descriptors that take it become readable. Answers whether one does.
+    pub fn signal(&mut self, env: &mut Env, host: HostId, signal: Signal) -> bool {
+        let bit = 1 << signal as u8;
+        let takers = self.table.iter().filter(|(_, open)| open.host == host);
+        let takers: Vec<_> = takers
+            .filter(|(_, open)| matches!(&open.object, Object::Signals(signals) if signals.taken & bit != 0))
+            .filter_map(|(fd, _)| self.table.id(fd).ok())
+            .collect();
+        for &id in &takers {
+            if let Some(Object::Signals(signals)) =
+                self.table.get_mut(id).map(|open| &mut open.object)
+            {
+                signals.pending |= bit;
+            }
+            self.event(env, id, Readiness::IN);
+        }
+        !takers.is_empty()
+    }
+
+    /// Resets every connection between two hosts: both ends learn `ECONNRESET`. Answers how many there were.
+    pub fn reset_connections(&mut self, env: &mut Env, a: HostId, b: HostId) -> usize {
+        let towards = |addrs: &[IpAddr], peer: &SocketAddr| addrs.contains(&peer.ip());
+        let there = self.hosts[b.index()].addrs.clone();
+        let open: Vec<_> =
+            self.table.iter().filter(|(_, open)| open.host == a).map(|(fd, _)| fd).collect();
+        let mut reset = 0;
+        for fd in open {
+            let Ok((host, socket)) = self.socket_of(fd) else { continue };
+            let peer = self.hosts[host.index()].stack.peer_addr(env, socket);
+            if peer.is_ok_and(|peer| towards(&there, &peer)) {
+                self.hosts[host.index()].stack.reset_connection(env, socket);
+                self.flush(env, host);
+                reset += 1;
+            }
+        }
+        env.event(Kind::Fault, self.hosts[a.index()].path, 3, 1, reset as u64);
+        reset
+    }
+}

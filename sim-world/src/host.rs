@@ -1,0 +1,78 @@
+//! A machine: its addresses, network stack, disk, clocks and entropy, and whether it is up.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sim_core::Env;
+use sim_core::choice::{Path, Site};
+use sim_fs::Disk;
+use sim_net::Stack;
+use sim_time::{ClockModel, WallTime};
+use std::net::IpAddr;
+
+const ENTROPY: Site = Site::new("host.entropy.seed");
+
+/// Whether a host is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// It runs.
+    Up,
+    /// Its processes have no turn; its kernel answers.
+    Paused,
+    /// It crashed: packets to it vanish.
+    Down,
+}
+
+/// One machine.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) name: Box<str>,
+    pub(crate) path: Path,
+    pub(crate) addrs: Vec<IpAddr>,
+    pub(crate) stack: Stack,
+    pub(crate) disk: Disk,
+    pub(crate) clock: ClockModel,
+    pub(crate) state: HostState,
+    /// How often it has started.
+    pub(crate) incarnation: u32,
+    /// How many kernel timers have come due; their ordinals.
+    pub(crate) kernel_timers: u32,
+    /// Which description is behind each of the stack's sockets, by the socket's place.
+    pub(crate) sockets: Vec<Option<crate::table::DescriptionId>>,
+    entropy: Option<ChaCha8Rng>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        env: &mut Env,
+        name: &str,
+        addrs: Vec<IpAddr>,
+        start: WallTime,
+        uptime_ns: u64,
+    ) -> Self {
+        let path = Path::WORLD.child(name, 0);
+        env.choices.names.note(path, Path::WORLD, name, 0);
+        Self {
+            name: name.into(),
+            path,
+            stack: Stack::new(env, path, addrs.clone()),
+            disk: Disk::new(env, path),
+            clock: ClockModel::new(env.now, uptime_ns, start),
+            addrs,
+            state: HostState::Up,
+            incarnation: 0,
+            kernel_timers: 0,
+            sockets: Vec::new(),
+            entropy: None,
+        }
+    }
+
+    /// Fills `into` from the host's generator, whose seed is one choice, asked for at the first draw.
+    pub(crate) fn entropy(&mut self, env: &mut Env, into: &mut [u8]) {
+        let path = self.path;
+        let rng = self.entropy.get_or_insert_with(|| {
+            let mut stream = env.choices.stream(ENTROPY, path);
+            ChaCha8Rng::seed_from_u64(env.choices.entropy_seed(&mut stream))
+        });
+        rng.fill_bytes(into);
+    }
+}

@@ -1,0 +1,27 @@
+//! The simulated world: hosts, each with its own kernel, clock and disk, and the fabric between them.
+//!
+//! [`Universe`] implements [`Backend`](sim_core::backend::Backend). It is the one place that sees both
+//! the models (`sim-net`, `sim-fs`) and the contracts, and it adds what lies between them:
+//! - `table`: descriptor numbers, open descriptions, their wait queues, epoll objects;
+//! - `agenda`: what will happen, by its instant; it puts deliveries and kernel timers into the enabled set;
+//! - `host`: a machine and whether it is up;
+//! - `calls`: the system calls, each a look-up, a call of the model, and a flush of what it put out;
+//! - `control`: what only a simulated world can do: crash, restart, partition, step a clock.
+//!
+//! Never: a task or a waker known here; an event acted on before it has the turn; time moved
+//! anywhere but in `wait`.
+
+#![forbid(unsafe_code)]
+
+mod agenda;
+mod calls;
+mod control;
+mod epoll;
+mod host;
+mod ops;
+mod table;
+mod universe;
+
+pub use host::HostState;
+pub use sim_net::LinkConfig;
+pub use universe::{Universe, WorldConfig};

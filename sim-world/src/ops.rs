@@ -1,0 +1,265 @@
+//! Submissions under way: file operations and name look-ups.
+//!
+//! An operation is planned for the instant its disk takes, takes effect then, and its output waits to
+//! be taken. One that nobody will take still takes effect, as on Linux, where a blocked thread
+//! cannot be called back. A crash of the host takes it away.
+
+use crate::agenda::Planned;
+use crate::host::HostState;
+use crate::table::{DescriptionId, Object};
+use crate::universe::Universe;
+use sim_core::backend::{Op, Output, Waiter};
+use sim_core::trace::Kind;
+use sim_core::{Env, Errno, Fd, HostId, OpId, Result};
+use sim_fs::FileId;
+use std::net::IpAddr;
+
+/// How long a name look-up takes: a resolver on the same machine.
+const RESOLVE_NS: u64 = 50_000;
+
+#[derive(Debug)]
+struct Submission {
+    host: HostId,
+    incarnation: u32,
+    state: State,
+    /// The file it works on, which lives as long as the operation does.
+    on: Option<DescriptionId>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It will take effect; the waiter, if anybody still waits, is released then.
+    Planned(Op, Option<Waiter>),
+    /// It takes effect right now.
+    UnderWay,
+    /// Its output is to be taken.
+    Finished(Result<Output>),
+}
+
+/// The submissions of a world, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Ops {
+    places: Vec<Option<Submission>>,
+    free: Vec<u64>,
+}
+
+impl Ops {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    fn insert(&mut self, submission: Submission) -> OpId {
+        match self.free.pop() {
+            Some(index) => {
+                self.places[index as usize] = Some(submission);
+                OpId(index)
+            }
+            None => {
+                self.places.push(Some(submission));
+                OpId((self.places.len() - 1) as u64)
+            }
+        }
+    }
+
+    fn get_mut(&mut self, op: OpId) -> Option<&mut Submission> {
+        self.places.get_mut(op.0 as usize)?.as_mut()
+    }
+
+    fn remove(&mut self, op: OpId) -> Option<Submission> {
+        let submission = self.places.get_mut(op.0 as usize)?.take();
+        if submission.is_some() {
+            self.free.push(op.0);
+        }
+        submission
+    }
+}
+
+impl Universe {
+    /// Plans an operation.
+    pub(crate) fn submit_op(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        op: Op,
+        waiter: Waiter,
+    ) -> OpId {
+        let delay_ns = match &op {
+            Op::Resolve { .. } => RESOLVE_NS,
+            _ => self.host(host).disk.latency(env, &op),
+        };
+        let on = file_of(&op).and_then(|fd| self.table.id(fd).ok());
+        if let Some(on) = on {
+            self.table.refer(on);
+        }
+        let path = env.open("op");
+        let incarnation = self.host(host).incarnation;
+        let submission =
+            Submission { host, incarnation, state: State::Planned(op, Some(waiter)), on };
+        let id = self.ops.insert(submission);
+        let at = env.now.saturating_add_nanos(delay_ns);
+        self.agenda.plan(env, at, Planned::Completion(id), path, 0);
+        id
+    }
+
+    /// Takes a completion, or leaves `waiter` to be released by it.
+    pub(crate) fn take_op(&mut self, id: OpId, waiter: Waiter) -> Option<Result<Output>> {
+        let Some(submission) = self.ops.get_mut(id) else { return Some(Err(Errno::EBADF)) };
+        if let State::Planned(_, waiting) = &mut submission.state {
+            *waiting = Some(waiter);
+            return None;
+        }
+        match self.ops.remove(id).map(|submission| submission.state) {
+            Some(State::Finished(result)) => Some(result),
+            _ => unreachable!("it was just seen finished"),
+        }
+    }
+
+    /// Nobody will take the completion: an output that is a descriptor is closed.
+    pub(crate) fn forget_op(&mut self, env: &mut Env, id: OpId) {
+        match self.ops.get_mut(id).map(|submission| &mut submission.state) {
+            Some(State::Planned(_, waiter)) => *waiter = None,
+            Some(State::Finished(_)) => {
+                let finished = self.ops.remove(id).map(|submission| submission.state);
+                if let Some(State::Finished(Ok(Output::Fd(fd)))) = finished {
+                    self.close_number(env, fd).unwrap_or_default();
+                }
+            }
+            Some(State::UnderWay) | None => {}
+        }
+    }
+
+    /// An operation's instant has come: it takes effect.
+    pub(crate) fn complete_op(&mut self, env: &mut Env, id: OpId) {
+        let Some(submission) = self.ops.get_mut(id) else { return };
+        let (host, incarnation, on) =
+            (submission.host, submission.incarnation, submission.on.take());
+        let State::Planned(op, waiter) = core::mem::replace(&mut submission.state, State::UnderWay)
+        else {
+            unreachable!("an operation completes once");
+        };
+        let machine = self.host(host);
+        let is_gone = machine.incarnation != incarnation || machine.state == HostState::Down;
+        if is_gone {
+            self.ops.remove(id);
+            self.release_operand(env, on);
+            return;
+        }
+        let result = self.perform(env, host, op, on);
+        let (len, error) = match &result {
+            Ok(Output::Data(data)) => (data.len() as u64, 0),
+            Ok(Output::Len(len)) => (*len, 0),
+            Ok(_) => (0, 0),
+            Err(errno) => (0, u64::from(errno.raw())),
+        };
+        let path = self.host(host).path;
+        env.event(Kind::Complete, path, id.0, len, error);
+        self.release_operand(env, on);
+        match waiter {
+            Some(waiter) => {
+                let submission = self.ops.get_mut(id).expect("it is under way");
+                submission.state = State::Finished(result);
+                env.woken.push(waiter);
+            }
+            None => {
+                self.ops.remove(id);
+                if let Ok(Output::Fd(fd)) = result {
+                    self.close_number(env, fd).unwrap_or_default();
+                }
+            }
+        }
+    }
+
+    /// The file an operation worked on may go now.
+    fn release_operand(&mut self, env: &mut Env, on: Option<DescriptionId>) {
+        if let Some(on) = on {
+            self.release_description(env, on);
+        }
+    }
+
+    /// What an operation does.
+    fn perform(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        op: Op,
+        on: Option<DescriptionId>,
+    ) -> Result<Output> {
+        let now = self.host(host).clock.realtime(env.now);
+        let file = |universe: &Self| -> Result<FileId> {
+            match on.and_then(|on| universe.table.get(on)).map(|open| &open.object) {
+                Some(Object::File(file)) => Ok(*file),
+                Some(_) => Err(Errno::EINVAL),
+                None => Err(Errno::EBADF),
+            }
+        };
+        match op {
+            Op::Open { path, options } => {
+                let file = self.host(host).disk.open(now, &path, options)?;
+                Ok(Output::Fd(self.table.open(host, Object::File(file)).0))
+            }
+            Op::Read { offset, len, .. } => {
+                let file = file(self)?;
+                self.host(host).disk.read(file, offset, len).map(Output::Data)
+            }
+            Op::Write { offset, data, .. } => {
+                let file = file(self)?;
+                self.host(host).disk.write(now, file, offset, &data).map(Output::Len)
+            }
+            Op::Truncate { len, .. } => {
+                let file = file(self)?;
+                self.host(host).disk.truncate(now, file, len).map(|()| Output::Done)
+            }
+            Op::Sync { data_only, .. } => {
+                let file = file(self)?;
+                self.host(host).disk.sync(file, data_only).map(|()| Output::Done)
+            }
+            Op::Seek { to, .. } => {
+                let file = file(self)?;
+                self.host(host).disk.seek(file, to).map(Output::Len)
+            }
+            Op::StatFd { .. } => {
+                let file = file(self)?;
+                self.host(host).disk.stat_fd(file).map(Output::Metadata)
+            }
+            Op::Rename { from, to } => {
+                self.host(host).disk.rename(now, &from, &to).map(|()| Output::Done)
+            }
+            Op::RemoveFile { path } => {
+                self.host(host).disk.remove_file(now, &path).map(|()| Output::Done)
+            }
+            Op::CreateDir { path } => {
+                self.host(host).disk.create_dir(now, &path).map(|()| Output::Done)
+            }
+            Op::RemoveDir { path } => {
+                self.host(host).disk.remove_dir(now, &path).map(|()| Output::Done)
+            }
+            Op::ReadDir { path } => self.host(host).disk.read_dir(&path).map(Output::Entries),
+            Op::Stat { path } => self.host(host).disk.stat(&path).map(Output::Metadata),
+            Op::Resolve { name } => self.resolve(&name).map(Output::Addresses),
+            other => {
+                env.trace.notice(format!(
+                    "the operation {other:?} is not modelled: it answered EOPNOTSUPP"
+                ));
+                Err(Errno::EOPNOTSUPP)
+            }
+        }
+    }
+
+    /// The addresses of a name (getaddrinfo(3): an unknown one is `EAI_NONAME`, told as `ENOENT`).
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>> {
+        self.names.resolve(name).map(<[IpAddr]>::to_vec).ok_or(Errno::ENOENT)
+    }
+}
+
+/// The descriptor an operation works on.
+fn file_of(op: &Op) -> Option<Fd> {
+    match op {
+        Op::Read { fd, .. }
+        | Op::Write { fd, .. }
+        | Op::Truncate { fd, .. }
+        | Op::Sync { fd, .. }
+        | Op::Seek { fd, .. }
+        | Op::StatFd { fd } => Some(*fd),
+        _ => None,
+    }
+}

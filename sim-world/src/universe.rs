@@ -1,0 +1,295 @@
+//! The universe: all hosts, the fabric, the agenda and the descriptor table, and how they join.
+//!
+//! A system call looks up its description, calls the host's model, and flushes what the model put out:
+//! packets go through the fabric onto the agenda, readiness events go through wait queues to waiters,
+//! kernel timers go onto the agenda. An event of the agenda does the same without a caller.
+
+use crate::agenda::{Agenda, Planned};
+use crate::host::{Host, HostState};
+use crate::ops::Ops;
+use crate::table::{DescriptionId, Entry, Object, Table};
+use sim_core::backend::{Readiness, Waiter};
+use sim_core::trace::Kind;
+use sim_core::{Env, Errno, Fd, HostId, Result};
+use sim_net::{Fabric, LinkConfig, Names, Packet, SocketId, Transit};
+use sim_time::WallTime;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// How long Linux asks for a neighbour's hardware address before it gives up (measured: 3.06 s).
+const NEIGHBOUR_TIMEOUT: Duration = Duration::from_millis(3060);
+/// 2026-01-01T00:00:00Z: what the clocks of a world show at its start.
+const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
+/// How long every host has been up at the start: programs subtract minutes from the monotonic clock.
+const UPTIME: Duration = Duration::from_secs(100_000);
+
+/// What a world is like before anything is changed in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorldConfig {
+    /// How links behave.
+    pub link: LinkConfig,
+    /// What the real-time clocks show at the start.
+    pub start: WallTime,
+}
+
+impl Default for WorldConfig {
+    fn default() -> Self {
+        Self { link: LinkConfig::default(), start: WallTime::from_nanos(EPOCH_NS) }
+    }
+}
+
+/// A simulated world.
+#[derive(Debug)]
+pub struct Universe {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) fabric: Fabric,
+    pub(crate) names: Names,
+    pub(crate) agenda: Agenda,
+    pub(crate) table: Table,
+    pub(crate) ops: Ops,
+    pub(crate) config: WorldConfig,
+    /// Reused by `flush`.
+    packets: Vec<(Option<SocketId>, Packet)>,
+    ready: Vec<(SocketId, Readiness)>,
+}
+
+impl Universe {
+    /// A world with one host, the root's, named `main` at 10.0.0.1.
+    #[must_use]
+    pub fn new(env: &mut Env, config: WorldConfig) -> Self {
+        let mut universe = Self {
+            hosts: Vec::new(),
+            fabric: Fabric::new(env, config.link),
+            names: Names::new(),
+            agenda: Agenda::new(),
+            table: Table::new(),
+            ops: Ops::new(),
+            config,
+            packets: Vec::new(),
+            ready: Vec::new(),
+        };
+        let root = universe.add_host(env, "main");
+        debug_assert_eq!(root, HostId::ROOT);
+        universe
+    }
+
+    /// Adds a host, which is up at once, with the next address of 10.0.0.0/8.
+    ///
+    /// # Panics
+    /// If a host of this name exists, or 2^24 - 2 hosts do.
+    pub fn add_host(&mut self, env: &mut Env, name: &str) -> HostId {
+        assert!(
+            self.host_named(name).is_none(),
+            "there is a host named '{name}' already: give each its own name"
+        );
+        let index = self.hosts.len() as u32;
+        assert!(index < (1 << 24) - 2, "10.0.0.0/8 has no more addresses");
+        let addrs = vec![IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + index))];
+        let id = HostId::new(index);
+        self.fabric.attach(id, &addrs);
+        self.names.insert(name, &addrs);
+        let uptime_ns = UPTIME.as_nanos() as u64;
+        self.hosts.push(Host::new(env, name, addrs, self.config.start, uptime_ns));
+        let path = self.hosts[index as usize].path;
+        env.event(Kind::HostUp, path, 0, 0, 0);
+        id
+    }
+
+    /// The host of this name.
+    #[must_use]
+    pub fn host_named(&self, name: &str) -> Option<HostId> {
+        self.hosts
+            .iter()
+            .position(|host| *host.name == *name)
+            .map(|index| HostId::new(index as u32))
+    }
+
+    #[inline]
+    pub(crate) fn host(&mut self, id: HostId) -> &mut Host {
+        &mut self.hosts[id.index()]
+    }
+
+    /// The socket behind a number.
+    #[inline]
+    pub(crate) fn socket_of(&self, fd: Fd) -> Result<(HostId, SocketId)> {
+        let open = self.table.of(fd)?;
+        match open.object {
+            Object::Socket(socket) => Ok((open.host, socket)),
+            Object::File(_) | Object::Epoll(_) | Object::Signals(_) => Err(Errno::ENOTSOCK),
+        }
+    }
+
+    /// Notes which description is behind a socket.
+    pub(crate) fn bind_socket(&mut self, host: HostId, socket: SocketId, id: DescriptionId) {
+        let sockets = &mut self.host(host).sockets;
+        if sockets.len() <= socket.index() {
+            sockets.resize(socket.index() + 1, None);
+        }
+        sockets[socket.index()] = Some(id);
+    }
+
+    /// Carries on what a host's stack has put out.
+    #[inline]
+    pub(crate) fn flush(&mut self, env: &mut Env, host: HostId) {
+        let out = self.hosts[host.index()].stack.out();
+        if !out.packets.is_empty() {
+            core::mem::swap(&mut self.packets, &mut out.packets);
+            self.send_packets(env, host);
+        }
+        let out = self.hosts[host.index()].stack.out();
+        if !out.timers.is_empty() {
+            self.plan_timers(env, host);
+        }
+        let out = self.hosts[host.index()].stack.out();
+        if !out.ready.is_empty() {
+            core::mem::swap(&mut self.ready, &mut out.ready);
+            self.report_ready(env, host);
+        }
+    }
+
+    #[inline]
+    fn send_packets(&mut self, env: &mut Env, from: HostId) {
+        let mut packets = core::mem::take(&mut self.packets);
+        for (socket, packet) in packets.drain(..) {
+            let flow = self.hosts[from.index()].stack.flow(socket);
+            match self.fabric.transit(env, from, flow, &packet) {
+                Transit::Arrive { host, at, again } => {
+                    let (path, ordinal) = (packet.flow, packet.ordinal);
+                    if let Some(again) = again {
+                        let copy = Planned::Arrival(host, packet.clone());
+                        // The copy's number is its own, so that a log can tell the two apart.
+                        self.agenda.plan(env, again, copy, path, ordinal | 1 << 31);
+                    }
+                    self.agenda.plan(env, at, Planned::Arrival(host, packet), path, ordinal);
+                }
+                Transit::Lost(_) => {}
+                Transit::NoRoute => {
+                    if let Some(socket) = socket {
+                        let at = env.now.saturating_add(NEIGHBOUR_TIMEOUT);
+                        let (path, ordinal) = (packet.flow, packet.ordinal);
+                        self.agenda.plan(env, at, Planned::NoRoute(from, socket), path, ordinal);
+                    }
+                }
+            }
+        }
+        self.packets = packets;
+    }
+
+    fn plan_timers(&mut self, env: &mut Env, host: HostId) {
+        let machine = &mut self.hosts[host.index()];
+        let mut timers = core::mem::take(&mut machine.stack.out().timers);
+        for (socket, at) in timers.drain(..) {
+            machine.kernel_timers += 1;
+            let (path, ordinal) = (machine.path, machine.kernel_timers);
+            self.agenda.plan(env, at, Planned::SocketTimer(host, socket), path, ordinal);
+        }
+        machine.stack.out().timers = timers;
+    }
+
+    #[inline]
+    fn report_ready(&mut self, env: &mut Env, host: HostId) {
+        let mut ready = core::mem::take(&mut self.ready);
+        for (socket, readiness) in ready.drain(..) {
+            let id = self.hosts[host.index()].sockets.get(socket.index()).copied().flatten();
+            if let Some(id) = id {
+                self.event(env, id, readiness);
+            }
+        }
+        self.ready = ready;
+    }
+
+    /// An event at a description: releases those who wait for it, and tells the epoll objects that watch it.
+    pub(crate) fn event(&mut self, env: &mut Env, id: DescriptionId, readiness: Readiness) {
+        let Some(open) = self.table.get_mut(id) else { return };
+        if open.queue.is_empty() {
+            return;
+        }
+        let mut watching = Vec::new();
+        open.queue.retain(|entry| match *entry {
+            Entry::Once(waiter, interest)
+                if (interest | crate::epoll::ALWAYS).intersects(readiness) =>
+            {
+                env.woken.push(waiter);
+                false
+            }
+            Entry::Once(..) => true,
+            Entry::Epoll(epoll, fd) => {
+                watching.push((epoll, fd));
+                true
+            }
+        });
+        for (epoll, fd) in watching {
+            self.tell_epoll(env, epoll, (id, fd), readiness);
+        }
+    }
+
+    /// Queues an item of an epoll object; an object with something to report is readable itself.
+    pub(crate) fn tell_epoll(
+        &mut self,
+        env: &mut Env,
+        epoll: DescriptionId,
+        item: (DescriptionId, Fd),
+        ready: Readiness,
+    ) {
+        let Some(open) = self.table.get_mut(epoll) else { return };
+        let Object::Epoll(object) = &mut open.object else {
+            unreachable!("only an epoll object watches a description");
+        };
+        if object.event(item, ready) {
+            self.event(env, epoll, Readiness::IN);
+        }
+    }
+
+    /// What a description is ready for now.
+    pub(crate) fn readiness_of(&self, id: DescriptionId) -> Readiness {
+        let Some(open) = self.table.get(id) else { return Readiness::NONE };
+        match &open.object {
+            Object::Socket(socket) => self.hosts[open.host.index()].stack.readiness(*socket),
+            // A regular file never makes its caller wait (poll(2)).
+            Object::File(_) => Readiness::IN | Readiness::OUT,
+            Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
+            Object::Signals(_) => Readiness::NONE,
+            Object::Epoll(epoll) => {
+                let any =
+                    epoll.queued().any(|key| epoll.wants(key).intersects(self.readiness_of(key.0)));
+                if any { Readiness::IN } else { Readiness::NONE }
+            }
+        }
+    }
+
+    /// Enters a waiter into a description's queue; one that is there waits for both interests.
+    pub(crate) fn enter(&mut self, id: DescriptionId, waiter: Waiter, interest: Readiness) {
+        let Some(open) = self.table.get_mut(id) else { return };
+        let known = open.queue.iter_mut().find_map(|entry| match entry {
+            Entry::Once(other, interest) if *other == waiter => Some(interest),
+            _ => None,
+        });
+        match known {
+            Some(known) => *known |= interest,
+            None => open.queue.push(Entry::Once(waiter, interest)),
+        }
+    }
+
+    /// An event of the agenda has the turn.
+    pub(crate) fn carry_out(&mut self, env: &mut Env, planned: Planned) {
+        match planned {
+            Planned::Arrival(host, packet) => {
+                if self.hosts[host.index()].state != HostState::Down {
+                    self.hosts[host.index()].stack.receive(env, packet);
+                    self.flush(env, host);
+                }
+            }
+            Planned::SocketTimer(host, socket) => {
+                let machine = &mut self.hosts[host.index()];
+                env.event(Kind::KernelTimer, machine.path, u64::from(machine.kernel_timers), 0, 0);
+                machine.stack.timer(env, socket);
+                self.flush(env, host);
+            }
+            Planned::NoRoute(host, socket) => {
+                self.hosts[host.index()].stack.unreachable(env, socket);
+                self.flush(env, host);
+            }
+            Planned::Completion(op) => self.complete_op(env, op),
+        }
+    }
+}

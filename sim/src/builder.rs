@@ -1,0 +1,187 @@
+//! How a simulated run is described.
+
+use crate::log;
+use crate::runtime::SimRuntime;
+use sim_core::Env;
+use sim_core::choice::{Choices, Log, Odometer, Seed};
+use sim_core::policy::PolicyKind;
+use sim_core::rt::{ConfigError, Engine, Leaks, Run, RuntimeConfig};
+use sim_world::{LinkConfig, Universe, WorldConfig};
+use std::time::Duration;
+
+/// How many choices a run is expected to make where nobody has counted: for the policies that draw points in it.
+const EXPECTED_CHOICES: u32 = 1000;
+
+/// Describes a simulated run: seed, policy, limits, links; and what is kept of it.
+///
+/// ```
+/// use std::time::Duration;
+/// let run = sim::Builder::new().seed(1).time_limit(Duration::from_secs(60)).run(|| async {
+///     sim::time::sleep(Duration::from_secs(3600)).await;
+/// });
+/// assert_eq!(run.report.end.failure().unwrap().kind, sim::FailureKind::Timeout);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    seed: Seed,
+    policy: PolicyKind,
+    expected_choices: Option<u32>,
+    replay: Option<Log>,
+    odometer: Option<Odometer>,
+    record: bool,
+    keep_trace: bool,
+    echo: bool,
+    hosts: Vec<String>,
+    config: RuntimeConfig,
+    world: WorldConfig,
+}
+
+impl Builder {
+    /// Seed 0, first in first out, no faults, the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The seed that answers all choices.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        self.seed = seed.into();
+        self
+    }
+
+    /// Who picks among the enabled actors.
+    #[must_use]
+    pub fn policy(mut self, policy: PolicyKind) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How many choices the run will make, for policies that draw points among them.
+    #[must_use]
+    pub fn expected_choices(mut self, choices: u32) -> Self {
+        self.expected_choices = Some(choices);
+        self
+    }
+
+    /// Answers from a recorded log instead of the seed.
+    #[must_use]
+    pub fn replay(mut self, log: Log) -> Self {
+        self.replay = Some(log);
+        self
+    }
+
+    /// Answers from an odometer instead of the seed; take it back with [`SimRuntime::into_odometer`].
+    #[must_use]
+    pub fn odometer(mut self, odometer: Odometer) -> Self {
+        self.odometer = Some(odometer);
+        self
+    }
+
+    /// Keeps the choice log, for the report.
+    #[must_use]
+    pub fn record(mut self, record: bool) -> Self {
+        self.record = record;
+        self
+    }
+
+    /// Keeps every event and log line, for the report.
+    #[must_use]
+    pub fn keep_trace(mut self, keep: bool) -> Self {
+        self.keep_trace = keep;
+        self
+    }
+
+    /// Prints the program's log lines (`RUST_LOG` decides which) and panics to standard error while it runs.
+    #[must_use]
+    pub fn echo(mut self, echo: bool) -> Self {
+        self.echo = echo;
+        self
+    }
+
+    /// Adds a host that exists from the start; [`host`](crate::host()) adds one later as well.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into());
+        self
+    }
+
+    /// Turns after which the run ends as `limit`.
+    #[must_use]
+    pub fn steps_max(mut self, steps: u64) -> Self {
+        self.config.steps_max = steps;
+        self
+    }
+
+    /// Virtual time after which the run ends as `timeout`.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.config.time_max = limit;
+        self
+    }
+
+    /// What to do about tasks left behind when the root has ended.
+    #[must_use]
+    pub fn leaks(mut self, leaks: Leaks) -> Self {
+        self.config.leaks = leaks;
+        self
+    }
+
+    /// How links behave, unless [`net::faults`](crate::net::faults) changes one.
+    #[must_use]
+    pub fn links(mut self, config: LinkConfig) -> Self {
+        self.world.link = config;
+        self
+    }
+
+    /// All limits and costs at once.
+    #[must_use]
+    pub fn config(mut self, config: RuntimeConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    /// A limit of zero, with advice.
+    pub fn build(self) -> Result<SimRuntime, ConfigError> {
+        let mut choices = match (self.odometer, &self.replay) {
+            (Some(odometer), _) => Choices::odometer(odometer),
+            (None, Some(log)) => Choices::replay(log),
+            (None, None) => Choices::seeded(self.seed),
+        };
+        if self.keep_trace {
+            choices.names.keep();
+        }
+        if self.record {
+            choices.record();
+        }
+        let policy = self
+            .policy
+            .build(choices.policy_draws(), self.expected_choices.unwrap_or(EXPECTED_CHOICES));
+        let mut env = Env::new(choices);
+        if self.keep_trace {
+            env.trace.keep_all();
+        }
+        let mut universe = Universe::new(&mut env, self.world);
+        for name in &self.hosts {
+            universe.add_host(&mut env, name);
+        }
+        let mut engine = Engine::new(self.config, env, policy, Box::new(universe), None)?;
+        engine.silence_panics(!self.echo);
+        Ok(SimRuntime::new(engine, log::Lines { kept: self.keep_trace, echoed: self.echo }))
+    }
+
+    /// Makes the runtime and runs one future to its end.
+    ///
+    /// # Panics
+    /// If a limit is zero.
+    #[track_caller]
+    pub fn run<F: Future + 'static>(self, root: impl FnOnce() -> F) -> Run<F::Output> {
+        match self.build() {
+            Ok(runtime) => runtime.run_to_end(root),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

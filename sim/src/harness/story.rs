@@ -1,0 +1,131 @@
+//! A failure as it is told: the file that keeps it and the text that prints it.
+
+use super::TestSpec;
+use super::batch::Series;
+use super::subject::RunPlan;
+use sim_core::rt::{Failure, Report};
+use sim_core::simtrace::{FAILURES, Simtrace};
+use sim_core::trace::Recorded;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How many of the last events are printed.
+const LAST_EVENTS: usize = 16;
+
+/// The root of the project: the folder of the nearest manifest that has a `[workspace]`, else that of the package.
+pub(super) fn project_root(manifest_dir: &str) -> PathBuf {
+    let package = Path::new(manifest_dir);
+    let is_workspace = |folder: &&Path| {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        manifest.lines().any(|line| line.trim_start().starts_with("[workspace"))
+    };
+    package.ancestors().find(is_workspace).unwrap_or(package).to_owned()
+}
+
+/// The folder of the project's stored failures.
+pub(super) fn failures(spec: &TestSpec) -> PathBuf {
+    project_root(spec.manifest_dir).join(FAILURES)
+}
+
+/// The file of a failure found in run `run`, recorded in `report`.
+pub(super) fn simtrace(
+    spec: &TestSpec,
+    series: &Series,
+    run: u64,
+    plan: &RunPlan,
+    report: &Report,
+    failure: &Failure,
+) -> Simtrace {
+    let expected =
+        plan.expected.map(|expected| (String::from("expected_choices"), expected.to_string()));
+    Simtrace {
+        package: spec.package.to_owned(),
+        test: series.test.clone(),
+        seed: plan.seed,
+        base_seed: series.base,
+        run,
+        strategy: plan.policy.to_string(),
+        config: BTreeMap::from_iter(expected),
+        fingerprint: Some(report.fingerprint),
+        schedule: Some(report.schedule),
+        kind: failure.kind.name().to_owned(),
+        message: failure.message.clone(),
+        location: failure.location.clone(),
+        log: report.log.clone(),
+    }
+}
+
+/// What failed and where: the first lines of every story.
+pub(super) fn headline(spec: &TestSpec, failure: &Failure) -> String {
+    let place = failure.location.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    let mut text = format!(
+        "{} failed: {}{place}\n{}",
+        spec.full_name(),
+        failure.kind.name(),
+        indent(&failure.message)
+    );
+    if !failure.details.trim().is_empty() {
+        text.push_str(&indent(&failure.details));
+    }
+    text
+}
+
+/// Which run it was.
+pub(super) fn circumstances(series: &Series, run: u64, plan: &RunPlan, report: &Report) -> String {
+    format!(
+        "run {run} of base seed {}, run seed {}, strategy {}: {} choices in {} turns, {} simulated\n",
+        series.base, plan.seed, plan.policy, report.choices, report.steps, report.elapsed
+    )
+}
+
+/// The last events of a run under their heading.
+pub(super) fn last_events(report: &Report) -> String {
+    match last_lines(report) {
+        lines if lines.is_empty() => String::new(),
+        lines => format!("last events:\n{}", indent(&lines.join("\n"))),
+    }
+}
+
+/// The last events of a run, with the log lines among them where they were kept.
+pub(super) fn last_lines(report: &Report) -> Vec<String> {
+    match &report.recorded {
+        Some(recorded) => tail(recorded),
+        None => report.recent[report.recent.len().saturating_sub(LAST_EVENTS)..].to_vec(),
+    }
+}
+
+/// The last events of a whole execution as lines, and what the program logged meanwhile.
+fn tail(recorded: &Recorded) -> Vec<String> {
+    let first = recorded.events.len().saturating_sub(LAST_EVENTS);
+    let mut lines = recorded.lines.iter().skip_while(|line| line.after < first as u64).peekable();
+    let mut out = Vec::new();
+    for number in first..=recorded.events.len() {
+        while let Some(line) = lines.next_if(|line| line.after <= number as u64) {
+            out.push(format!("- {} {} {}", line.at, recorded.names.text(line.task), line.text));
+        }
+        if number < recorded.events.len() {
+            out.push(recorded.line(number));
+        }
+    }
+    out
+}
+
+/// How to run a stored failure again: under `cargo sim`, and without it.
+pub(super) fn replay_lines(spec: &TestSpec, path: &Path) -> String {
+    let root = project_root(spec.manifest_dir);
+    let path = path.strip_prefix(&root).unwrap_or(path).display();
+    let (package, test) = (spec.package, spec.path_in_binary());
+    format!(
+        "replay: cargo sim replay {path}\n    or: SIM_REPLAY={path} cargo test -p {package} {test} -- --exact\n"
+    )
+}
+
+/// Every line two columns further in, with a line end.
+fn indent(text: &str) -> String {
+    text.trim_end().lines().fold(String::new(), |mut out, line| {
+        let _ = writeln!(out, "  {line}");
+        out
+    })
+}
