@@ -63,8 +63,8 @@ pub(crate) struct Row {
     pub(crate) median: f64,
     /// The bytes left allocated per operation, where they were counted; the least of the rounds.
     pub(crate) heap_bytes_per_operation: Option<f64>,
-    /// Our cost, or a peer's, beside the best peer's; nothing when no peer ran.
-    pub(crate) ratio_to_best_peer: Option<f64>,
+    /// Its cost beside the yardstick's, or beside the best peer's where that one did not run.
+    pub(crate) ratio_to_yardstick: Option<f64>,
     pub(crate) target_ratio: f64,
     /// Whether the target is reached; only for our own runtime, and only beside a peer.
     pub(crate) target_reached: Option<bool>,
@@ -77,20 +77,25 @@ impl Row {
         let bests: Vec<_> = measurements.iter().map(|of_one| best(scenario.unit, of_one)).collect();
         let peers =
             measurements.iter().zip(&bests).filter(|(of_one, _)| of_one.contestant.name != OURS);
-        let best_peer = peers
-            .map(|(_, &figure)| figure)
+        let figures: Vec<_> =
+            peers.map(|(of_one, &figure)| (of_one.contestant.name, figure)).collect();
+        let yardstick = figures.iter().find(|(name, _)| *name == scenario.yardstick);
+        let best_peer = figures
+            .iter()
+            .map(|&(_, figure)| figure)
             .reduce(|a, b| if scenario.unit.cost_ratio(a, b) <= 1.0 { a } else { b });
+        let measure = yardstick.map(|&(_, figure)| figure).or(best_peer);
         let rows = measurements.iter().zip(bests);
-        rows.map(|(of_one, best)| Self::of_contestant(scenario, of_one, best, best_peer)).collect()
+        rows.map(|(of_one, best)| Self::of_contestant(scenario, of_one, best, measure)).collect()
     }
 
     fn of_contestant(
         scenario: &Scenario,
         of_one: &Measurements,
         best: f64,
-        best_peer: Option<f64>,
+        measure: Option<f64>,
     ) -> Self {
-        let ratio = best_peer
+        let ratio = measure
             .map(|peer| scenario.unit.cost_ratio(best, peer))
             .filter(|ratio| ratio.is_finite());
         let ours = of_one.contestant.name == OURS;
@@ -102,7 +107,7 @@ impl Row {
             best,
             median: median(scenario.unit, of_one),
             heap_bytes_per_operation: heap_bytes_per_operation(of_one),
-            ratio_to_best_peer: ratio,
+            ratio_to_yardstick: ratio,
             target_ratio: scenario.target_ratio,
             target_reached: ratio.filter(|_| ours).map(|ratio| ratio <= scenario.target_ratio),
         }
@@ -155,7 +160,7 @@ mod tests {
             runs: runs.to_vec(),
         });
         Row::of(&Outcome {
-            scenario: &Scenario::new("scenario", unit, target_ratio),
+            scenario: &Scenario::new("scenario", unit, "none", target_ratio),
             measurements: measurements.collect(),
         })
     }
@@ -169,7 +174,7 @@ mod tests {
         ];
         let rows = rows(Unit::NanosecondsPer("step"), 0.5, runs);
         assert_eq!((rows[0].best, rows[0].median), (20.0, 25.0));
-        let ratios: Vec<_> = rows.iter().map(|row| row.ratio_to_best_peer).collect();
+        let ratios: Vec<_> = rows.iter().map(|row| row.ratio_to_yardstick).collect();
         assert_eq!(ratios, [Some(0.5), Some(1.0), Some(2.0)]);
         let reached: Vec<_> = rows.iter().map(|row| row.target_reached).collect();
         assert_eq!(reached, [Some(true), None, None]);
@@ -184,7 +189,7 @@ mod tests {
         ];
         let rows = rows(Unit::GibibytesPerSecond, 0.4, runs);
         assert_eq!((rows[0].best, rows[0].median), (2.0, 1.5));
-        assert_eq!((rows[0].ratio_to_best_peer, rows[0].target_reached), (Some(0.5), Some(false)));
+        assert_eq!((rows[0].ratio_to_yardstick, rows[0].target_reached), (Some(0.5), Some(false)));
     }
 
     #[test]
@@ -195,7 +200,7 @@ mod tests {
             &[("sim", &[run(4, 1).keeping(400), run(4, 1).keeping(360)])],
         );
         assert_eq!((rows[0].best, rows[0].heap_bytes_per_operation), (90.0, Some(90.0)));
-        assert_eq!((rows[0].ratio_to_best_peer, rows[0].target_reached), (None, None));
+        assert_eq!((rows[0].ratio_to_yardstick, rows[0].target_reached), (None, None));
     }
 
     #[test]
@@ -203,6 +208,6 @@ mod tests {
         let runs: &[(_, &[_])] =
             &[("sim", &[run(4, 1).keeping(8)]), ("a", &[run(4, 1).keeping(0)])];
         let rows = rows(Unit::HeapBytesPer("task"), 1.0, runs);
-        assert_eq!(rows[0].ratio_to_best_peer, None);
+        assert_eq!(rows[0].ratio_to_yardstick, None);
     }
 }

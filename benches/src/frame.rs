@@ -66,7 +66,9 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// What its figure counts.
     pub(crate) unit: Unit,
-    /// The greatest ratio of our cost to the best peer's that reaches the target.
+    /// The peer whose cost is the measure. Where it does not run, the best peer is.
+    pub(crate) yardstick: &'static str,
+    /// The greatest ratio of our cost to that peer's that reaches the target.
     pub(crate) target_ratio: f64,
     /// In the order in which they run and are printed.
     pub(crate) contestants: Vec<Contestant>,
@@ -74,8 +76,13 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// A scenario that nobody runs yet.
-    pub(crate) const fn new(name: &'static str, unit: Unit, target_ratio: f64) -> Self {
-        Self { name, unit, target_ratio, contestants: Vec::new() }
+    pub(crate) const fn new(
+        name: &'static str,
+        unit: Unit,
+        yardstick: &'static str,
+        target_ratio: f64,
+    ) -> Self {
+        Self { name, unit, yardstick, target_ratio, contestants: Vec::new() }
     }
 }
 
@@ -249,8 +256,10 @@ mod tests {
 
     fn table() -> Table {
         let unit = Unit::NanosecondsPer("step");
-        let mut table =
-            Table::new(vec![Scenario::new("first", unit, 1.0), Scenario::new("second", unit, 1.0)]);
+        let mut table = Table::new(vec![
+            Scenario::new("first", unit, "peer", 1.0),
+            Scenario::new("second", unit, "peer", 1.0),
+        ]);
         table.enter("first", Contestant::new("a", || note('a')));
         table.enter("first", Contestant::heavy("b", || note('b')));
         table.enter("first", Contestant::new("c", || note('c')));

@@ -8,7 +8,7 @@ use crate::{
 /// Prints the table for people.
 pub(crate) fn print_text(scenarios: &[Vec<Row>], rounds: u32) {
     println!(
-        "{rounds} rounds, in alternation; best and median of the rounds; ratios are of costs, best run to best run"
+        "{rounds} rounds, in alternation; best and median of the rounds; ratios are of costs, best run to the yardstick's best run"
     );
     println!(
         "{:<18} {:<8} {:>12} {:>12} {:<13} {:>8} {:>7} {:>7} {:>10}",
@@ -24,7 +24,7 @@ pub(crate) fn print_text(scenarios: &[Vec<Row>], rounds: u32) {
 fn line(row: &Row, first: bool) -> String {
     let scenario = if first { row.scenario } else { "" };
     let ratio =
-        row.ratio_to_best_peer.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
+        row.ratio_to_yardstick.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
     let (target, verdict) = match row.target_reached {
         Some(reached) => {
             (format!("<={}", row.target_ratio), if reached { "reached" } else { "MISSED" })

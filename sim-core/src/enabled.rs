@@ -41,16 +41,27 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether a log means this member by (`path`, `ordinal`). A task is in the set once, whatever its turn.
-    fn is_named(&self, path: Path, ordinal: u32) -> bool {
-        self.path == path && (matches!(self.runnable, Runnable::Task(_)) || self.ordinal == ordinal)
+    /// How a log names it among those that could run: a task by its path alone, since it is in the set once, whatever its turn.
+    fn name(&self) -> (Path, u32) {
+        match self.runnable {
+            Runnable::Task(_) => (self.path, 0),
+            _ => self.turn(),
+        }
     }
 
-    /// How a log names it: a task by its path alone.
-    fn name(&self) -> (Path, u32) {
-        (self.path, if matches!(self.runnable, Runnable::Task(_)) { 0 } else { self.ordinal })
+    /// Its turn, by a name that no other turn of the run has. A timer has its task's path, and its number must not be taken
+    /// for a turn of the task itself.
+    #[inline]
+    fn turn(&self) -> (Path, u32) {
+        match self.runnable {
+            Runnable::Timer(_) => (self.path, self.ordinal | TIMER),
+            _ => (self.path, self.ordinal),
+        }
     }
 }
+
+/// What sets the numbers of timers apart from those of turns.
+const TIMER: u32 = 1 << 31;
 
 /// A member's place in the set. It may move while the member waits; see [`Policy::moved`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -320,8 +331,8 @@ impl EnabledSet {
             _ => self.choose(env),
         };
         let member = self.remove(place);
-        self.giver = (member.path, member.ordinal);
-        env.trace.turn(member.path, member.ordinal);
+        self.giver = member.turn();
+        env.trace.turn(self.giver.0, self.giver.1);
         Some(member)
     }
 
@@ -346,7 +357,7 @@ impl EnabledSet {
     fn logged(&self, env: &mut Env) -> Option<Place> {
         let (path, ordinal) = env.choices.logged_actor(self.giver.0, self.giver.1)?;
         let mut order = self.members.in_order().into_iter();
-        order.find(|(_, member)| member.is_named(path, ordinal)).map(|(place, _)| place)
+        order.find(|(_, member)| member.name() == (path, ordinal)).map(|(place, _)| place)
     }
 
     /// Tells the policy what the last turn of `path` cost.

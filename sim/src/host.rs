@@ -107,6 +107,8 @@ impl Host {
     /// On the real backend.
     pub fn crash(self) {
         rt::with(|runtime| runtime.kill_host(self.id));
+        // What is spawned on it while it is down waits for the restart.
+        rt::with(|runtime| runtime.hold_host(self.id));
         simulated("a crash", |universe, env| universe.crash(env, self.id));
     }
 

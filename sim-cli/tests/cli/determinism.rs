@@ -34,6 +34,24 @@ async fn counter() {
 }
 
 #[sim::test]
+async fn hash_order() {
+    let map: std::collections::HashMap<u64, ()> = (0..100).map(|key| (key, ())).collect();
+    map.keys().for_each(|&key| sim::observe(key));
+}
+
+#[sim::test]
+async fn instant() {
+    let shown = format!("{:?}", std::time::Instant::now());
+    shown.bytes().for_each(|byte| sim::observe(u64::from(byte)));
+}
+
+#[sim::test]
+async fn pointer() {
+    let shown = format!("{:p}", Box::new(1));
+    shown.bytes().for_each(|byte| sim::observe(u64::from(byte)));
+}
+
+#[sim::test]
 async fn nothing() {
     sim::observe(sim::rand::random());
 }

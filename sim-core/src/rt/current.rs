@@ -106,16 +106,25 @@ pub(super) fn enter<R>(runtime: &mut Option<Box<Runtime>>, f: impl FnOnce() -> R
             *self.0 = CURRENT.with(|current| current.borrow_mut().take());
         }
     }
-    CURRENT.with(|current| {
-        let mut current = current.try_borrow_mut().expect(REENTERED);
-        assert!(
-            current.is_none(),
-            "a runtime cannot be started from within a runtime: spawn a task instead"
-        );
-        *current = runtime.take();
-    });
+    let is_taken = CURRENT.with(|current| current.try_borrow().expect(REENTERED).is_some());
+    assert!(!is_taken, "a runtime cannot be started from within a runtime: spawn a task instead");
+    CURRENT.with(|current| *current.borrow_mut() = runtime.take());
     let _leave = Leave(runtime);
     f()
+}
+
+/// As [`enter`], with the runtime that is the current one put aside meanwhile: an engine may be dropped anywhere, and its
+/// tasks' destructors must find their own runtime.
+pub(super) fn enter_aside<R>(runtime: &mut Option<Box<Runtime>>, f: impl FnOnce() -> R) -> R {
+    struct PutBack(Option<Box<Runtime>>);
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            CURRENT.with(|current| *current.borrow_mut() = self.0.take());
+        }
+    }
+    let _put_back =
+        PutBack(CURRENT.with(|current| current.try_borrow_mut().expect(REENTERED).take()));
+    enter(runtime, f)
 }
 
 /// A wake of `task`, from wherever.

@@ -7,6 +7,7 @@
 use crate::id::TaskId;
 use core::fmt;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -32,6 +33,8 @@ impl fmt::Debug for Inbox {
     }
 }
 
+/// The number given last. It decides nothing but which runtime an id belongs to.
+static LAST_NUMBER: AtomicU16 = AtomicU16::new(u16::MAX);
 static INBOXES: Mutex<BTreeMap<u16, Arc<Inbox>>> = Mutex::new(BTreeMap::new());
 
 /// A panic while a lock was held leaves the plain data behind it whole.
@@ -40,7 +43,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inbox {
-    /// Opens an inbox under a number that no living runtime of the process has.
+    /// Opens an inbox under a number that no living runtime of the process has, nor one of the last 65,535: handles and
+    /// wakers that outlive their runtime must not mean another's tasks.
     pub(super) fn open(interrupt: Option<Interrupt>) -> (u16, Arc<Self>) {
         let inbox = Arc::new(Self {
             woken: Mutex::default(),
@@ -49,7 +53,9 @@ impl Inbox {
             home: thread::current().id(),
         });
         let mut inboxes = lock(&INBOXES);
-        let number = (0..=u16::MAX).find(|number| !inboxes.contains_key(number));
+        let mut numbers =
+            (0..=u16::MAX).map(|_| LAST_NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
+        let number = numbers.find(|number| !inboxes.contains_key(number));
         let number = number.expect("a process has fewer than 65,536 runtimes at once");
         inboxes.insert(number, Arc::clone(&inbox));
         (number, inbox)

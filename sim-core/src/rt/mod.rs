@@ -147,10 +147,8 @@ enum Goal {
 enum Step {
     /// Poll this future and settle what that did.
     Poll(TaskId, BoxedTask),
-    /// Drop this cancelled task and note its end.
-    Cancel(TaskId, Content),
-    /// Drop these contents.
-    Discard(Vec<Content>),
+    /// Drop what an ended task held.
+    Discard(Content),
     /// Call these wakers.
     Wake(Vec<Waker>),
     /// The root task has ended, or the run failed.
@@ -184,15 +182,8 @@ fn drive() {
                     runtime.step()
                 })
             }
-            Step::Cancel(id, content) => {
+            Step::Discard(content) => {
                 discard(content);
-                with(|runtime| {
-                    runtime.ended(id);
-                    runtime.step()
-                })
-            }
-            Step::Discard(contents) => {
-                contents.into_iter().for_each(discard);
                 with(Runtime::step)
             }
             Step::Wake(wakers) => {
@@ -244,8 +235,8 @@ impl Runtime {
             if !self.outbox.is_empty() {
                 return Step::Wake(mem::take(&mut self.outbox));
             }
-            if !self.discarded.is_empty() {
-                return Step::Discard(mem::take(&mut self.discarded));
+            if let Some(content) = self.discarded.pop() {
+                return Step::Discard(content);
             }
             if self.over || (self.steps >= self.check_at && self.check_limits()) {
                 return Step::End;
@@ -387,9 +378,13 @@ impl Runtime {
                 self.env.event(Kind::Poll, actor.path, u64::from(turns), 0, 0);
                 Step::Poll(id, task)
             }
+            // Its end is noted first: its destructors may hold its own handle, whose drop frees the place of a task that
+            // has ended. It is dropped before whoever joins has a turn.
             Begin::Cancel => {
                 self.env.actor = cell.actor;
-                Step::Cancel(id, cell.content.take())
+                let content = cell.content.take();
+                self.ended(id);
+                Step::Discard(content)
             }
         }
     }

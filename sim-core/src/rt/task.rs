@@ -228,14 +228,16 @@ impl Tasks {
     /// The cell of a living id.
     #[inline]
     pub(super) fn get_mut(&mut self, id: TaskId) -> Option<&mut Cell> {
+        let is_ours = id.runtime() == self.runtime;
         let cell = self.chunks.get_mut(id.index() / CHUNK)?.get_mut(id.index() % CHUNK)?;
-        (cell.generation == id.generation()).then_some(cell)
+        (cell.generation == id.generation() && is_ours).then_some(cell)
     }
 
     /// The cell of a living id.
     pub(super) fn get(&self, id: TaskId) -> Option<&Cell> {
+        let is_ours = id.runtime() == self.runtime;
         let cell = self.chunks.get(id.index() / CHUNK)?.get(id.index() % CHUNK)?;
-        (cell.generation == id.generation()).then_some(cell)
+        (cell.generation == id.generation() && is_ours).then_some(cell)
     }
 
     /// The cell of an id that must be alive.
