@@ -3,9 +3,8 @@
 //! Nothing keeps an `Env`; whoever has the turn passes it down. So a machine cannot act on its own,
 //! and a test of it needs no executor.
 
-use crate::backend::Waiter;
 use crate::choice::{Choices, Path};
-use crate::id::HostId;
+use crate::id::{HostId, Waiter};
 use crate::trace::{Event, Kind, Trace};
 use sim_time::Instant;
 

@@ -136,3 +136,14 @@ pub struct OpId(pub u64);
 /// An operating-system thread of the world. The libc door makes them; tests make them up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadId(pub u32);
+
+/// Who waits. A kernel knows nobody but by such a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Waiter {
+    /// A task of the native runtime.
+    Task(TaskId),
+    /// A waker that is not a task's own, kept by the engine under this number (a future inside a combinator).
+    Waker(u32),
+    /// A thread in a blocking call.
+    Thread(ThreadId),
+}

@@ -17,6 +17,7 @@ pub mod enabled;
 pub mod env;
 mod errno;
 mod id;
+mod members;
 pub mod policy;
 pub mod rt;
 pub mod simtrace;

@@ -32,7 +32,7 @@ pub(crate) struct Hosts {
 impl Hosts {
     /// The root host alone.
     pub(crate) fn new(root: Option<PathBuf>) -> Self {
-        let host = Host { name: "root".into(), root: Root::new(root.clone()) };
+        let host = Host { name: "main".into(), root: Root::new(root.clone()) };
         let names = BTreeMap::from([(host.name.clone(), HostId::ROOT)]);
         Self { hosts: vec![host], names, root }
     }

@@ -113,7 +113,7 @@ impl fmt::Debug for OsBackend {
 }
 
 impl OsBackend {
-    /// A backend with the root host alone, named `root`, whose clock starts now. Fails if the process has no descriptors left.
+    /// A backend with the root host alone, named `main`, whose clock starts now. Fails if the process has no descriptors left.
     pub fn new(config: OsConfig) -> io::Result<Self> {
         Ok(Self {
             start: std::time::Instant::now(),
@@ -139,6 +139,12 @@ impl OsBackend {
     /// If the name is taken, cannot name a directory, or 63,750 hosts exist already.
     pub fn add_host(&mut self, name: &str) -> HostId {
         self.hosts.add(name)
+    }
+
+    /// The host of this name.
+    #[must_use]
+    pub fn host_named(&self, name: &str) -> Option<HostId> {
+        self.hosts.find(name)
     }
 
     /// A host's address: 127.0.0.1 for the root host, `127.0.(1 + i / 250).(1 + i % 250)` for the `i`-th other one.

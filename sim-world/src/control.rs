@@ -6,11 +6,33 @@ use crate::host::HostState;
 use crate::table::Object;
 use crate::universe::Universe;
 use sim_core::backend::{Readiness, Signal};
+use sim_core::choice::{Path, mix};
 use sim_core::trace::Kind;
 use sim_core::{Env, HostId};
 use sim_fs::Disk;
-use sim_net::Fabric;
+use sim_net::LinkConfig;
 use std::net::{IpAddr, SocketAddr};
+
+/// What befell hosts and links, by the numbers they have in the trace.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Fault {
+    ClockStep = 1,
+    Drift = 2,
+    Reset = 3,
+    Partition = 4,
+    Cut = 5,
+    Isolation = 6,
+    Heal = 7,
+    Link = 8,
+}
+
+impl Fault {
+    /// Notes that it befell `whom`, with a number that tells it from others of its kind.
+    fn note(self, env: &mut Env, whom: Path, detail: u64) {
+        env.event(Kind::Fault, whom, self as u64, 1, detail);
+    }
+}
 
 impl Universe {
     /// How many hosts there are.
@@ -31,9 +53,46 @@ impl Universe {
         &self.hosts[host.index()].addrs
     }
 
-    /// The links, to cut and change them.
-    pub fn fabric(&mut self) -> &mut Fabric {
-        &mut self.fabric
+    /// Cuts every link between hosts of different groups, both ways; hosts that are not named are apart from all groups.
+    pub fn partition(&mut self, env: &mut Env, groups: &[&[HostId]]) {
+        let sides = (0_u64..)
+            .zip(groups)
+            .flat_map(|(side, group)| group.iter().map(move |&host| (side, host)));
+        let detail =
+            sides.fold(0, |hash, (side, host)| mix::join(hash, side << 32 | host.index() as u64));
+        Fault::Partition.note(env, Path::WORLD, detail);
+        self.fabric.partition(groups);
+    }
+
+    /// Cuts the link from one host to another; the way back stays.
+    pub fn cut(&mut self, env: &mut Env, from: HostId, to: HostId) {
+        Fault::Cut.note(env, self.hosts[from.index()].path, to.index() as u64);
+        self.fabric.cut(from, to);
+    }
+
+    /// Cuts all links of a host.
+    pub fn isolate(&mut self, env: &mut Env, host: HostId) {
+        Fault::Isolation.note(env, self.hosts[host.index()].path, 0);
+        self.fabric.isolate(host);
+    }
+
+    /// Ends all cuts, partitions and isolations.
+    pub fn heal(&mut self, env: &mut Env) {
+        Fault::Heal.note(env, Path::WORLD, 0);
+        self.fabric.heal();
+    }
+
+    /// How the link from one host to another behaves.
+    #[must_use]
+    pub fn link(&self, from: HostId, to: HostId) -> LinkConfig {
+        self.fabric.link_config(from, to)
+    }
+
+    /// Changes how the link from one host to another behaves.
+    pub fn set_link(&mut self, env: &mut Env, from: HostId, to: HostId, config: LinkConfig) {
+        let detail = mix::join(config.latency_min_ns, config.latency_jitter_ns);
+        Fault::Link.note(env, self.hosts[from.index()].path, mix::join(detail, to.index() as u64));
+        self.fabric.set_link(from, to, Some(config));
     }
 
     /// A host's disk.
@@ -96,14 +155,14 @@ impl Universe {
     pub fn step_clock(&mut self, env: &mut Env, host: HostId, by_ns: i64) {
         let machine = &mut self.hosts[host.index()];
         machine.clock.step_realtime(env.now, by_ns);
-        env.event(Kind::Fault, machine.path, 1, 1, by_ns as u64);
+        Fault::ClockStep.note(env, machine.path, by_ns as u64);
     }
 
     /// Sets how much faster than true time a host's clocks run, in parts per billion.
     pub fn set_drift(&mut self, env: &mut Env, host: HostId, ppb: i32) {
         let machine = &mut self.hosts[host.index()];
         machine.clock.set_drift(env.now, ppb);
-        env.event(Kind::Fault, machine.path, 2, 1, ppb as u64);
+        Fault::Drift.note(env, machine.path, ppb as u64);
     }
 
     /// Sends a host's process a signal; descriptors that take it become readable. Answers whether one does.
@@ -141,7 +200,7 @@ impl Universe {
                 reset += 1;
             }
         }
-        env.event(Kind::Fault, self.hosts[a.index()].path, 3, 1, reset as u64);
+        Fault::Reset.note(env, self.hosts[a.index()].path, reset as u64);
         reset
     }
 }

@@ -41,7 +41,8 @@ pub fn host(name: &str) -> Host {
         if let Some(universe) = (backend as &mut dyn Any).downcast_mut::<Universe>() {
             return universe.host_named(name).unwrap_or_else(|| universe.add_host(env, name));
         }
-        os(backend).add_host(name)
+        let os = os(backend);
+        os.host_named(name).unwrap_or_else(|| os.add_host(name))
     });
     Host { id }
 }

@@ -56,7 +56,7 @@ pub use sim_core::trace::{Fingerprint, first_divergence};
 pub use sim_core::{Errno, simtrace};
 #[cfg(feature = "macros")]
 pub use sim_macros::{main, test};
-pub use sim_net::LinkConfig;
+pub use sim_world::LinkConfig;
 pub use task::{spawn, yield_now};
 
 /// Whether the caller runs in a simulated world.
@@ -75,3 +75,8 @@ pub fn observe(value: u64) {
         runtime.env().event(sim_core::trace::Kind::Observe, path, 0, 0, value);
     });
 }
+
+/// The README's code is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

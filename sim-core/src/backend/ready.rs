@@ -1,6 +1,6 @@
 //! Readiness: what a descriptor is ready for, and who waits for it.
 
-use crate::id::{Fd, HostId, TaskId, ThreadId};
+use crate::id::{Fd, HostId};
 use core::fmt;
 use core::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
@@ -110,17 +110,6 @@ impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Who waits. A kernel knows nobody but by such a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Waiter {
-    /// A task of the native runtime.
-    Task(TaskId),
-    /// A waker that is not a task's own, kept by the engine under this number (a future inside a combinator).
-    Waker(u32),
-    /// A thread in a blocking call.
-    Thread(ThreadId),
 }
 
 /// An operation on an epoll object's interest list (epoll_ctl(2)).

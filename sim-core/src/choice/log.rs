@@ -106,7 +106,8 @@ impl fmt::Display for Log {
             write!(f, "{} {} {} ", key.site, key.path, key.occurrence)?;
             match answer {
                 Answer::Value(value) => writeln!(f, "{value}")?,
-                Answer::Actor(path, 0) => writeln!(f, "@{path}")?,
+                // What follows the last `!` is the number, so a path that has one of its own is never left without.
+                Answer::Actor(path, 0) if !path.contains('!') => writeln!(f, "@{path}")?,
                 Answer::Actor(path, ordinal) => writeln!(f, "@{path}!{ordinal}")?,
             }
         }

@@ -112,6 +112,8 @@ pub struct Choices {
     sites: BTreeMap<u64, u64>,
     /// While recording: the site of each stream key and what was answered.
     recording: Option<Recording>,
+    /// The hash of all answers, part of the fingerprint.
+    answers: u64,
     /// The texts of paths, kept when the run is recorded or traced in full.
     pub names: Names,
 }
@@ -143,7 +145,13 @@ impl Choices {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, sites: BTreeMap::new(), recording: None, names: Names::default() }
+        Self {
+            source,
+            sites: BTreeMap::new(),
+            recording: None,
+            answers: 0,
+            names: Names::default(),
+        }
     }
 
     /// Keeps every answer that is not dull, for [`Choices::log`]. To be called before the first question.
@@ -221,6 +229,7 @@ impl Choices {
 
     #[inline]
     fn note(&mut self, stream: &Stream, occurrence: u32, value: u64) {
+        self.answers = mix::mix(self.answers ^ value).wrapping_add(u64::from(occurrence));
         if let Some(recording) = &mut self.recording
             && value != 0
         {
@@ -301,6 +310,13 @@ impl Choices {
             log.insert(key, Answer::Actor(self.names.text(actor).into(), ordinal));
         }
         Some(log)
+    }
+
+    /// The hash of all answers so far, in the order in which they were given. The order of actors is
+    /// not among them; the schedule hash has it.
+    #[must_use]
+    pub fn answers_hash(&self) -> u64 {
+        self.answers
     }
 
     /// How many entries of a replayed log no question asked for: the drift between the log and the program.

@@ -100,7 +100,7 @@ impl Names {
             text.push('/');
         }
         text.push_str(&name);
-        if ordinal != 0 || name.contains('#') {
+        if ordinal != 0 || name.is_empty() || name.contains('#') {
             text.push('#');
             text.push_str(&ordinal.to_string());
         }

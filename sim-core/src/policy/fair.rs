@@ -6,7 +6,7 @@
 use super::Policy;
 use super::line::Line;
 use crate::choice::Path;
-use crate::enabled::{Member, Members, Place};
+use crate::members::{Member, Members, Place};
 use std::collections::BTreeMap;
 
 /// Runs whoever has used the least virtual time.

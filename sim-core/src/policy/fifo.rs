@@ -1,7 +1,7 @@
 //! First in, first out.
 
 use super::Policy;
-use crate::enabled::{Members, Place};
+use crate::members::{Members, Place};
 
 /// Runs whoever has waited longest: the base order itself.
 #[derive(Clone, Copy, Debug, Default)]

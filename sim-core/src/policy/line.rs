@@ -1,6 +1,6 @@
 //! An order of a policy's own over the members, by rank.
 
-use crate::enabled::Place;
+use crate::members::Place;
 use std::collections::BTreeMap;
 
 /// Members by rank. Equal ranks are told apart by when they joined, so every key is unique.

@@ -18,7 +18,7 @@ pub use priority::Priority;
 pub use random::Random;
 
 use crate::choice::{Draws, Path};
-use crate::enabled::{Member, Members, Place};
+use crate::members::{Member, Members, Place};
 use core::fmt;
 use core::str::FromStr;
 

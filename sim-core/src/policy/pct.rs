@@ -9,7 +9,7 @@
 use super::Policy;
 use super::line::Line;
 use crate::choice::{Draws, Path};
-use crate::enabled::{Member, Members, Place};
+use crate::members::{Member, Members, Place};
 use std::collections::BTreeMap;
 
 /// Runs the highest of random priorities, which change at a few random points.

@@ -6,7 +6,7 @@
 
 use super::Policy;
 use super::line::Line;
-use crate::enabled::{Member, Members, Place};
+use crate::members::{Member, Members, Place};
 
 /// How many steps of waiting make up for one level.
 pub(super) const AGEING_STEPS: u64 = 64;

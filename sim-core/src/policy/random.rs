@@ -2,7 +2,7 @@
 
 use super::Policy;
 use crate::choice::Draws;
-use crate::enabled::{Members, Place};
+use crate::members::{Members, Place};
 
 /// Runs any of the enabled actors with equal chance.
 #[derive(Clone, Debug)]

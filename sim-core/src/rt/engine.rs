@@ -8,7 +8,8 @@ use super::spawn::{NameCache, TaskBuilder};
 use super::state::State;
 use super::task::{Content, Tasks};
 use super::{
-    ConfigError, Goal, Leaks, Runtime, RuntimeConfig, blocked, current, discard, drive, panics,
+    ConfigError, Goal, Leaks, Runtime, RuntimeConfig, blocked, current, discard, drive, escape,
+    panics,
 };
 use crate::backend::Backend;
 use crate::choice::Odometer;
@@ -249,12 +250,7 @@ impl Runtime {
     /// Closes the books: nothing after this is part of the run.
     fn report(&mut self, failure: Option<Failure>) -> Report {
         let escaped = self.inbox.escaped().filter(|_| self.time_is_virtual);
-        let escape = escaped.map(|thread| {
-            let text = format!(
-                "{thread} woke a task of the simulated world: its timing is not part of the run"
-            );
-            Failure::new(FailureKind::Escape, text)
-        });
+        let escape = escaped.map(|thread| escape(&thread));
         let failure =
             failure.or_else(|| self.failure.take()).or(escape).or_else(|| self.leaked_tasks());
         self.inert = true;
@@ -266,7 +262,7 @@ impl Runtime {
         Report {
             recent: recent.map(|(number, event)| describe(number, event, names)).collect(),
             end: failure.map_or(End::Done, End::Failed),
-            fingerprint: trace.fingerprint(),
+            fingerprint: trace.fingerprint().with(self.env.choices.answers_hash()),
             schedule: trace.schedule_hash(),
             steps: self.steps,
             choices: self.choices,

@@ -7,7 +7,7 @@
 use crate::id::TaskId;
 use core::fmt;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -20,8 +20,18 @@ pub(super) struct Inbox {
     /// The name of the first thread that woke a task of a simulated run.
     escaped: Mutex<Option<String>>,
     interrupt: Option<Interrupt>,
+    /// Whether there is anything in here. The engine looks at this whenever time passes, and takes no lock for it.
+    filled: AtomicBool,
     /// The thread that made the runtime. Between two runs of it, its wakes are no escape.
     home: ThreadId,
+}
+
+/// What other threads have left.
+pub(super) struct Mail {
+    /// The tasks they woke.
+    pub(super) woken: Vec<TaskId>,
+    /// The name of the first one that took part in a simulated run.
+    pub(super) escaped: Option<String>,
 }
 
 impl fmt::Debug for Inbox {
@@ -50,6 +60,7 @@ impl Inbox {
             woken: Mutex::default(),
             escaped: Mutex::default(),
             interrupt,
+            filled: AtomicBool::new(false),
             home: thread::current().id(),
         });
         let mut inboxes = lock(&INBOXES);
@@ -66,14 +77,23 @@ impl Inbox {
         lock(&INBOXES).remove(&number);
     }
 
-    /// Takes what other threads woke.
-    pub(super) fn take(&self) -> Vec<TaskId> {
-        core::mem::take(&mut lock(&self.woken))
+    /// Takes what other threads have left, if anything.
+    pub(super) fn take(&self) -> Option<Mail> {
+        if !self.filled.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        Some(Mail { woken: core::mem::take(&mut lock(&self.woken)), escaped: self.escaped() })
     }
 
     /// The thread that woke a task of a simulated run, if one did.
     pub(super) fn escaped(&self) -> Option<String> {
         lock(&self.escaped).clone()
+    }
+
+    /// Leaves a wake.
+    fn leave(&self, task: TaskId) {
+        lock(&self.woken).push(task);
+        self.filled.store(true, Ordering::Release);
     }
 }
 
@@ -86,16 +106,17 @@ pub(super) fn wake_from_elsewhere(task: TaskId) {
     let thread = thread::current();
     match &inbox.interrupt {
         Some(interrupt) => {
-            lock(&inbox.woken).push(task);
+            inbox.leave(task);
             interrupt();
         }
-        None if thread.id() == inbox.home => lock(&inbox.woken).push(task),
+        None if thread.id() == inbox.home => inbox.leave(task),
         None => {
             let name = thread.name().map_or_else(
                 || String::from("an unnamed thread"),
                 |name| format!("thread '{name}'"),
             );
             lock(&inbox.escaped).get_or_insert(name);
+            inbox.filled.store(true, Ordering::Release);
         }
     }
 }

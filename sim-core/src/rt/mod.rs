@@ -10,7 +10,8 @@
 //! deals with them and comes back. Everything above the backend exists once, for the simulated world
 //! and for the operating system alike.
 //!
-//! - `state`: the life of a task. `task`: its cell. `join`: its handles. `waker`: its waker.
+//! - `state`: the life of a task. `task`: its cell. `spawn`, `ends`: its beginning and its end. `join`:
+//!   its handles. `waker`: its waker. `timers`, `reactor`: what it waits for. `hosts`: where it runs.
 //! - `foreign`: wakers that are not a task's own. `inbox`: wakes from other threads.
 //! - `registry`: what one can ask about tasks. `blocked`: the report when nothing can happen.
 //! - `outcome`: why a run ended. `config`: limits and costs.
@@ -19,8 +20,10 @@ mod blocked;
 mod config;
 pub mod current;
 mod draws;
+mod ends;
 mod engine;
 mod foreign;
+mod hosts;
 mod inbox;
 mod join;
 mod outcome;
@@ -55,18 +58,16 @@ use crate::enabled::{EnabledSet, Member, Runnable};
 use crate::env::{Actor, Env};
 use crate::id::{HostId, TaskId};
 use crate::trace::Kind;
-use core::any::Any;
 use core::fmt;
 use core::mem;
 use core::task::Waker;
 use foreign::Foreign;
 use inbox::Inbox;
-use join::Joined;
 use sim_time::{Instant, Wheel};
-use state::{Abort, Begin, Pending, Wake};
+use state::{Begin, Pending, Wake};
 use std::rc::Rc;
 use std::sync::Arc;
-use task::{BoxedTask, Content, Joiner, Payload, Tasks};
+use task::{BoxedTask, Content, Payload, Tasks};
 use timers::Timer;
 
 /// A program that always has something to do never idles; so often it is asked whether its time is up.
@@ -227,6 +228,13 @@ fn discard(content: Content) {
     }
 }
 
+/// The failure of a simulated run in which another thread took part.
+fn escape(thread: &str) -> Failure {
+    let text =
+        format!("{thread} woke a task of the simulated world: its timing is not part of the run");
+    Failure::new(FailureKind::Escape, text)
+}
+
 impl Runtime {
     /// One turn: see the module.
     #[inline]
@@ -266,7 +274,7 @@ impl Runtime {
 
     /// Begins to be driven: what other threads left, and whether there is anything to do at all.
     fn start(&mut self) -> Step {
-        self.inbox.take().into_iter().for_each(|id| self.wake(id));
+        self.open_mail();
         self.over = self.failure.is_some() || self.goal_is_reached();
         self.step()
     }
@@ -329,7 +337,7 @@ impl Runtime {
     fn look_outside(&mut self) {
         self.backend.admit(&mut self.env, &mut self.enabled);
         self.release_woken();
-        self.inbox.take().into_iter().for_each(|id| self.wake(id));
+        self.open_mail();
         if self.env.now >= self.timers_due {
             self.admit_timers();
         }
@@ -349,16 +357,20 @@ impl Runtime {
         }
         let waited = self.backend.wait(&mut self.env, until);
         self.release_woken();
-        self.inbox.take().into_iter().for_each(|id| self.wake(id));
-        if let Some(thread) = self.inbox.escaped() {
-            let text = format!(
-                "{thread} woke a task of the simulated world: its timing is not part of the run"
-            );
-            self.fail(Failure::new(FailureKind::Escape, text));
-        } else if self.env.now > limit {
+        self.open_mail();
+        if self.env.now > limit {
             self.fail(self.timeout());
         } else if waited == Waited::Never {
             self.fail(self.deadlock());
+        }
+    }
+
+    /// Looks at what other threads have left: wakes, which are none of a simulated run's business.
+    fn open_mail(&mut self) {
+        let Some(mail) = self.inbox.take() else { return };
+        mail.woken.into_iter().for_each(|id| self.wake(id));
+        if let Some(thread) = mail.escaped {
+            self.fail(escape(&thread));
         }
     }
 
@@ -400,55 +412,53 @@ impl Runtime {
         let opened = self.env.actor.opened;
         self.env.actor = Actor::WORLD;
         self.current = None;
+        let now = self.env.now;
         let cell = self.tasks.cell(id);
         cell.actor.opened = opened;
-        match done {
-            Done::Waits { task, woken } => self.park(id, task, woken),
+        let task = match done {
+            Done::Waits { task, woken } => {
+                if woken {
+                    cell.wakes = cell.wakes.wrapping_add(1);
+                    // Running, it is not to be enqueued now, but by the answer of `pending`.
+                    let Wake::Nothing = cell.state.wake() else {
+                        unreachable!("a running task is not enqueued")
+                    };
+                }
+                task
+            }
             Done::Completed(task) => {
                 cell.state.complete();
-                cell.content = Content::Task(task);
-                self.ended(id);
+                cell.put(Content::Task(task));
+                return self.ended(id);
             }
             Done::Panicked(payload) => {
                 cell.state.panicked();
-                cell.content = Content::Panic(payload);
-                self.ended(id);
+                cell.put(Content::Panic(payload));
+                return self.ended(id);
             }
-        }
-    }
-
-    /// A poll left its task waiting.
-    #[inline]
-    fn park(&mut self, id: TaskId, task: BoxedTask, woken: bool) {
-        let now = self.env.now;
-        let cell = self.tasks.cell(id);
-        if woken {
-            cell.wakes = cell.wakes.wrapping_add(1);
-            // Running, it is not to be enqueued now, but by the answer of `pending`.
-            let Wake::Nothing = cell.state.wake() else {
-                unreachable!("a running task is not enqueued")
-            };
-        }
+        };
         match cell.state.pending() {
             Pending::Park => {
-                cell.content = Content::Task(task);
+                cell.put(Content::Task(task));
                 cell.since = now;
             }
             Pending::Enqueue => {
-                cell.content = Content::Task(task);
-                self.enqueue(id);
+                cell.put(Content::Task(task));
+                let (host, member) = (cell.actor.host, cell.member(id));
+                self.enable(host, member);
             }
-            // Its host crashed while it ran: its destructors must not reach the world.
-            Pending::Cancel if cell.killed => {
-                self.graveyard.push(Content::Task(task));
-                self.ended(id);
-            }
-            // It is dropped on the way out, before whoever joins has a turn.
-            Pending::Cancel => {
-                self.discarded.push(Content::Task(task));
-                self.ended(id);
-            }
+            Pending::Cancel => self.cancel_polled(id, task),
         }
+    }
+
+    /// A task was aborted while it was polled, or its host crashed.
+    #[cold]
+    fn cancel_polled(&mut self, id: TaskId, task: BoxedTask) {
+        // The destructors of a crashed host must not reach the world. Another's run on the way out,
+        // before whoever joins has a turn.
+        let to = if self.tasks.cell(id).killed { &mut self.graveyard } else { &mut self.discarded };
+        to.push(Content::Task(task));
+        self.ended(id);
     }
 
     /// A call into the kernel; see [`current::call`].
@@ -468,14 +478,18 @@ impl Runtime {
 
     /// Enters a task into the enabled set, unless its host is held.
     #[inline]
+    fn enable(&mut self, host: HostId, member: Member) {
+        if self.held.get(host.index()) == Some(&true) {
+            self.parked.extend(member.task());
+        } else {
+            self.enabled.insert(member);
+        }
+    }
+
     fn enqueue(&mut self, id: TaskId) {
         let cell = self.tasks.cell(id);
-        if self.held.get(cell.actor.host.index()) == Some(&true) {
-            self.parked.push(id);
-            return;
-        }
-        let (path, ordinal, level) = (cell.actor.path, cell.turns + 1, cell.level);
-        self.enabled.insert(Member { runnable: Runnable::Task(id), path, ordinal, level });
+        let (host, member) = (cell.actor.host, cell.member(id));
+        self.enable(host, member);
     }
 
     /// Somebody wakes a task: a stale id, or one that runs or has ended, costs nothing.
@@ -483,9 +497,9 @@ impl Runtime {
     fn wake(&mut self, id: TaskId) {
         let Some(cell) = self.tasks.get_mut(id) else { return };
         cell.wakes = cell.wakes.wrapping_add(1);
-        match cell.state.wake() {
-            Wake::Enqueue => self.enqueue(id),
-            Wake::Nothing => {}
+        if cell.state.wake() == Wake::Enqueue {
+            let (host, member) = (cell.actor.host, cell.member(id));
+            self.enable(host, member);
         }
     }
 
@@ -520,109 +534,6 @@ impl Runtime {
         self.effect_step = self.steps;
         self.env.event(Kind::Timer, member.path, u64::from(member.ordinal), 0, 0);
         self.release(waiter);
-    }
-
-    /// A task has ended: tells whoever joins, and frees the place if nobody ever will.
-    fn ended(&mut self, id: TaskId) {
-        self.effect_step = self.steps;
-        self.alive -= 1;
-        let cell = self.tasks.cell(id);
-        let how = match cell.state {
-            State::Completed => 0,
-            State::Cancelled => 1,
-            State::Panicked => 2,
-            state => unreachable!("a task that ended is not {state:?}"),
-        };
-        let (path, detached) = (cell.actor.path, cell.detached);
-        let joiner = mem::replace(&mut cell.joiner, Joiner::NOBODY);
-        self.env.event(Kind::End, path, how, 0, 0);
-        match joiner {
-            // An id that is nobody's is stale, and waking it does nothing.
-            Joiner::Task(joiner) => self.wake(joiner),
-            Joiner::Waker(waker) => self.outbox.push(waker),
-        }
-        if self.goal == Goal::Root(id) || (self.alive == 0 && self.goal == Goal::Everybody) {
-            self.over = true;
-        }
-        if detached {
-            self.bury(id);
-        }
-    }
-
-    /// Frees the place of a task that ended and that nobody joins.
-    fn bury(&mut self, id: TaskId) {
-        // A payload that somebody joined for is theirs to deal with.
-        let is_unseen = matches!(self.tasks.cell(id).content, Content::Panic(_));
-        if is_unseen && self.config.panics_end_run && self.failure.is_none() {
-            let failure = self.detached_panic(id);
-            self.fail(failure);
-        }
-        let (content, joiner) = self.tasks.remove(id);
-        self.discarded.push(content);
-        if let Joiner::Waker(waker) = joiner {
-            self.outbox.push(waker);
-        }
-    }
-
-    /// A handle is awaited. The waker that is given back is dropped after the borrow.
-    fn join(
-        &mut self,
-        id: TaskId,
-        output: &mut dyn Any,
-        task: Option<TaskId>,
-        kept: Option<Waker>,
-    ) -> (Joined, Option<Joiner>) {
-        let current = self.current;
-        let Some(cell) = self.tasks.get_mut(id) else {
-            return (Joined::Cancelled, kept.map(Joiner::Waker));
-        };
-        if !cell.state.has_ended() {
-            let joiner = match (task, kept) {
-                (Some(task), _) => Joiner::Task(task),
-                (None, Some(waker)) => Joiner::Waker(waker),
-                (None, None) => unreachable!("whoever joins has a waker"),
-            };
-            let before = mem::replace(&mut cell.joiner, joiner);
-            self.note_wait_of(current, WaitsFor::Join(id));
-            return (Joined::Pending, Some(before));
-        }
-        let joined = match (cell.state, cell.content.take()) {
-            (State::Completed, Content::Task(mut task)) => {
-                task.as_mut().take_output(output);
-                self.discarded.push(Content::Task(task));
-                Joined::Output
-            }
-            (State::Panicked, Content::Panic(payload)) => Joined::Panicked(payload),
-            (_, content) => {
-                self.discarded.push(content);
-                Joined::Cancelled
-            }
-        };
-        (joined, kept.map(Joiner::Waker))
-    }
-
-    /// A handle was dropped: what is to be dropped with it is given back.
-    fn detach(&mut self, id: TaskId) -> Option<Content> {
-        let cell = self.tasks.get_mut(id)?;
-        cell.detached = true;
-        if cell.state.has_ended() {
-            self.bury(id);
-            // The runtime may not take another step, so the handle's own drop takes it along.
-            return self.discarded.pop();
-        }
-        None
-    }
-
-    fn abort(&mut self, id: TaskId) {
-        let Some(cell) = self.tasks.get_mut(id) else { return };
-        match cell.state.abort() {
-            Abort::Enqueue => self.enqueue(id),
-            Abort::Nothing => {}
-        }
-    }
-
-    fn has_ended(&mut self, id: TaskId) -> bool {
-        self.tasks.get_mut(id).is_none_or(|cell| cell.state.has_ended())
     }
 
     /// Notes what the task that has the turn waits for, for reports.
@@ -676,86 +587,6 @@ impl Runtime {
     #[must_use]
     pub fn is_inert(&self) -> bool {
         self.inert
-    }
-
-    /// No task of `host` gets a turn until it is released.
-    pub fn hold_host(&mut self, host: HostId) {
-        if self.held.len() <= host.index() {
-            self.held.resize(host.index() + 1, false);
-        }
-        self.held[host.index()] = true;
-        let parked = self.take_members_of(host);
-        self.parked.extend(parked);
-    }
-
-    /// Takes the tasks of a host out of the enabled set.
-    fn take_members_of(&mut self, host: HostId) -> Vec<TaskId> {
-        let tasks = &self.tasks;
-        let of_host = |id: TaskId| tasks.get(id).is_some_and(|cell| cell.actor.host == host);
-        let members = self
-            .enabled
-            .remove_all(|member| matches!(member.runnable, Runnable::Task(id) if of_host(id)));
-        let task = |member: &Member| match member.runnable {
-            Runnable::Task(id) => Some(id),
-            _ => None,
-        };
-        members.iter().filter_map(task).collect()
-    }
-
-    /// The tasks of `host` go on.
-    pub fn release_host(&mut self, host: HostId) {
-        if let Some(held) = self.held.get_mut(host.index()) {
-            *held = false;
-        }
-        for id in mem::take(&mut self.parked) {
-            let here = self
-                .tasks
-                .get_mut(id)
-                .filter(|cell| cell.state.is_enabled())
-                .map(|cell| cell.actor.host);
-            match here {
-                Some(here) if here == host => self.enqueue(id),
-                Some(_) => self.parked.push(id),
-                None => {}
-            }
-        }
-    }
-
-    /// The host crashed: its tasks never have a turn again, and their destructors run when the world is inert.
-    pub fn kill_host(&mut self, host: HostId) {
-        drop(self.take_members_of(host));
-        for id in self.tasks_of(host) {
-            let cell = self.tasks.cell(id);
-            if cell.state.has_ended() {
-                continue;
-            }
-            cell.state.kill();
-            cell.killed = true;
-            // The one that crashed its own host still runs; `park` buries it.
-            if self.current != Some(id) {
-                let content = self.tasks.cell(id).content.take();
-                self.graveyard.push(content);
-                self.ended(id);
-            }
-        }
-    }
-
-    /// What `host` runs from its start on: `boot` is called at every restart.
-    pub fn set_boot(&mut self, host: HostId, boot: Boot) -> Option<Boot> {
-        if self.boots.len() <= host.index() {
-            self.boots.resize(host.index() + 1, None);
-        }
-        self.boots[host.index()].replace(boot)
-    }
-
-    /// What `host` runs from its start on.
-    #[must_use]
-    pub fn boot(&self, host: HostId) -> Option<Boot> {
-        self.boots.get(host.index()).cloned().flatten()
-    }
-
-    fn tasks_of(&self, host: HostId) -> Vec<TaskId> {
-        self.tasks.iter().filter(|(_, cell)| cell.actor.host == host).map(|(id, _)| id).collect()
     }
 
     /// The path of the task that has the turn, or of the world.

@@ -3,6 +3,7 @@
 use super::state::State;
 use crate::backend::Readiness;
 use crate::choice::{Path, Stream};
+use crate::enabled::{Member, Runnable};
 use crate::env::Actor;
 use crate::id::{Fd, OpId, TaskId};
 use core::any::Any;
@@ -159,6 +160,21 @@ impl Cell {
             (None, Content::Task(task)) => String::from(task.type_name()),
             (None, _) => String::from("(unnamed)"),
         }
+    }
+
+    /// Gives back what was taken out.
+    #[inline]
+    pub(super) fn put(&mut self, content: Content) {
+        // Besides the belief itself, this tells the compiler that nothing is dropped here.
+        assert!(matches!(self.content, Content::Empty), "a cell is filled when it is empty");
+        self.content = content;
+    }
+
+    /// Itself, for the enabled set: its next turn.
+    #[inline]
+    pub(super) fn member(&self, id: TaskId) -> Member {
+        let (path, ordinal, level) = (self.actor.path, self.turns + 1, self.level);
+        Member { runnable: Runnable::Task(id), path, ordinal, level }
     }
 
     /// Notes what it will wait for if this turn leaves it waiting.

@@ -8,18 +8,19 @@
 //! event holds names, ordinals, virtual time, lengths and hashes; never an address, a type id, a
 //! line number or an absolute path.
 
+mod call;
 mod codec;
 mod diff;
 mod event;
 mod hash;
 
+pub use call::Call;
 pub use codec::TraceError;
 pub use diff::{Divergence, first_divergence};
 pub use event::{Event, Kind};
 pub use hash::payload_hash;
 
-use crate::backend::Call;
-use crate::choice::{Names, Path};
+use crate::choice::{Names, Path, mix};
 use crate::errno::Errno;
 use core::fmt;
 use hash::Rolling;
@@ -31,6 +32,14 @@ pub const RECENT_EVENTS: usize = 256;
 /// The hash of all events of a run: equal for equal (binary, configuration, choice log).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub u64);
+
+impl Fingerprint {
+    /// The fingerprint of a run whose choices were answered so.
+    #[must_use]
+    pub const fn with(self, answers: u64) -> Self {
+        Self(mix::join(self.0, answers))
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,22 +15,22 @@ pub fn partition(groups: &[&[Host]]) {
     let groups: Vec<Vec<HostId>> =
         groups.iter().map(|group| group.iter().map(|host| host.id()).collect()).collect();
     let groups: Vec<&[HostId]> = groups.iter().map(Vec::as_slice).collect();
-    simulated("a partition", |universe, _| universe.fabric().partition(&groups));
+    simulated("a partition", |universe, env| universe.partition(env, &groups));
 }
 
 /// Cuts the link from one host to another; the way back stays.
 pub fn cut(from: Host, to: Host) {
-    simulated("a cut", |universe, _| universe.fabric().cut(from.id(), to.id()));
+    simulated("a cut", |universe, env| universe.cut(env, from.id(), to.id()));
 }
 
 /// Cuts all links of a host.
 pub fn isolate(host: Host) {
-    simulated("an isolation", |universe, _| universe.fabric().isolate(host.id()));
+    simulated("an isolation", |universe, env| universe.isolate(env, host.id()));
 }
 
 /// Ends all cuts, partitions and isolations.
 pub fn heal() {
-    simulated("a heal", |universe, _| universe.fabric().heal());
+    simulated("a heal", |universe, env| universe.heal(env));
 }
 
 /// Sets the latency between two hosts, both ways: the least, and the most.
@@ -58,7 +58,7 @@ pub fn bandwidth(a: Host, b: Host, bytes_per_s: Option<u64>) {
 
 /// Sets all there is about the links between two hosts, both ways.
 pub fn set_links(a: Host, b: Host, config: LinkConfig) {
-    simulated("a link", |universe, _| universe.fabric().set_links(a.id(), b.id(), Some(config)));
+    change(a, b, |link| *link = config);
 }
 
 /// Resets every connection between two hosts: both ends learn `ECONNRESET`. Answers how many there were.
@@ -67,11 +67,11 @@ pub fn reset(a: Host, b: Host) -> usize {
 }
 
 fn change(a: Host, b: Host, f: impl Fn(&mut LinkConfig)) {
-    simulated("a link", |universe, _| {
+    simulated("a link", |universe, env| {
         for (from, to) in [(a, b), (b, a)] {
-            let mut config = universe.fabric().link_config(from.id(), to.id());
+            let mut config = universe.link(from.id(), to.id());
             f(&mut config);
-            universe.fabric().set_link(from.id(), to.id(), Some(config));
+            universe.set_link(env, from.id(), to.id(), config);
         }
     });
 }
