@@ -23,6 +23,7 @@ pub use front::{KEEP_ALIVE, PORT};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode};
+use std::io;
 use std::time::Duration;
 
 /// A message with its whole body in memory.
@@ -31,10 +32,26 @@ type Body = Full<Bytes>;
 /// How many transfers the client of the tests makes.
 const TRANSFERS: u32 = 8;
 
-/// Starts the ledger and the front on hosts of their own.
-pub fn start_servers() {
-    sim::host("ledger").run(|| async { ledger::serve().await.expect("the ledger can listen") });
-    sim::host("front").run(|| async { front::serve().await.expect("the front can listen") });
+/// The ledger, on the host `ledger`: serves for ever.
+///
+/// # Errors
+/// If its address cannot be listened at.
+pub async fn serve_ledger() -> io::Result<()> {
+    ledger::serve().await
+}
+
+/// The front, on the host `front`: serves for ever.
+///
+/// # Errors
+/// If its address cannot be listened at.
+pub async fn serve_front() -> io::Result<()> {
+    front::serve().await
+}
+
+/// Starts both on hosts of their own.
+fn start_servers() {
+    sim::host("ledger").run(|| async { serve_ledger().await.expect("the ledger can listen") });
+    sim::host("front").run(|| async { serve_front().await.expect("the front can listen") });
 }
 
 /// Makes transfers from a third host and compares what was acknowledged with what was moved.

@@ -8,6 +8,10 @@ use sim::runtime::Runtime;
 use sim::signal::{Signal, Signals};
 use sim_examples::bank::{self, Retry};
 use std::error::Error;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 
 /// A bank on three hosts.
 #[derive(Debug, Parser)]
@@ -40,14 +44,25 @@ fn simulated(seed: sim::Seed) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The servers on loopback.
+/// The servers on loopback, until a signal comes or one of them fails.
 fn real() -> Result<(), Box<dyn Error>> {
     let mut runtime = sim::OsRuntime::new()?;
     let signal = runtime.block_on(async {
         let mut signals = Signals::new(&[Signal::Interrupt, Signal::Terminate])?;
-        bank::start_servers();
+        let mut ledger = sim::host("ledger").spawn(bank::serve_ledger());
+        let mut front = sim::host("front").spawn(bank::serve_front());
         println!("try: curl -X POST http://{}:{}/transfer", sim::host("front").ip(), bank::PORT);
-        signals.recv().await
+        poll_fn(|context| {
+            for server in [&mut ledger, &mut front] {
+                if let Poll::Ready(ended) = Pin::new(server).poll(context) {
+                    let ended = ended.map_err(io::Error::other).flatten();
+                    let error = ended.err().unwrap_or_else(|| io::Error::other("a server ended"));
+                    return Poll::Ready(Err(error));
+                }
+            }
+            signals.poll_recv(context)
+        })
+        .await
     })?;
     println!("{signal:?}: goodbye");
     Ok(())

@@ -21,7 +21,7 @@ impl Runtime {
                         cell.display_name()
                     )
                 }
-                None => format!("nothing can happen any more and {} tasks wait", waiting.len()),
+                None => format!("nothing can happen any more, tasks waiting: {}", waiting.len()),
             },
         };
         Failure::new(FailureKind::Deadlock, message).with_details(self.waiting_tasks())

@@ -5,7 +5,8 @@
 //! whatever they call finds the runtime free. A second borrow is therefore a defect of ours and
 //! panics.
 
-use super::{Runtime, inbox};
+use super::Runtime;
+use super::inbox::{self, Request};
 use crate::backend::Backend;
 use crate::env::Env;
 use crate::id::TaskId;
@@ -66,6 +67,11 @@ pub fn try_with<R>(f: impl FnOnce(&mut Runtime) -> R) -> Option<R> {
         .try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(|runtime| f(runtime)))
         .ok()
         .flatten()
+}
+
+/// Lends the runtime that `task` belongs to, if this thread runs it now.
+pub(super) fn with_runtime_of<R>(task: TaskId, f: impl FnOnce(&mut Runtime) -> R) -> Option<R> {
+    try_with(|runtime| (runtime.number == task.runtime()).then(|| f(runtime))).flatten()
 }
 
 /// Whether the runtime is borrowed right now: a panic is then a defect of ours, not the program's.
@@ -151,7 +157,7 @@ fn wake_other(task: TaskId) {
         ours
     });
     if ours != Some(true) {
-        inbox::wake_from_elsewhere(task);
+        inbox::leave(Request::Wake(task));
     }
 }
 

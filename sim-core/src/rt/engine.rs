@@ -294,12 +294,12 @@ impl Runtime {
         match self.config.leaks {
             Leaks::Ignore => None,
             Leaks::Note => {
-                let text = format!("{} tasks wait for what nothing can bring", leaked.len());
+                let text = format!("tasks that nothing could wake: {}", leaked.len());
                 self.env.trace.notice(format!("{text}:\n{}", leaked.concat().trim_end()));
                 None
             }
             Leaks::Fail => {
-                let text = format!("{} tasks are left behind", leaked.len());
+                let text = format!("tasks left behind: {}", leaked.len());
                 Some(Failure::new(FailureKind::Leak, text).with_details(leaked.concat()))
             }
         }

@@ -1,4 +1,5 @@
-//! Wakes from other threads.
+//! What reaches a runtime from outside: wakes from other threads, and what becomes of handles while the
+//! runtime is not entered.
 //!
 //! A runtime is looked up by the number in the task id. On the real backend a foreign wake is normal:
 //! it goes into the inbox and the backend's wait is interrupted. In simulation no other thread may
@@ -16,7 +17,7 @@ pub type Interrupt = Arc<dyn Fn() + Send + Sync>;
 
 /// What other threads have left for a runtime.
 pub(super) struct Inbox {
-    woken: Mutex<Vec<TaskId>>,
+    requests: Mutex<Vec<Request>>,
     /// The name of the first thread that woke a task of a simulated run.
     escaped: Mutex<Option<String>>,
     interrupt: Option<Interrupt>,
@@ -26,10 +27,29 @@ pub(super) struct Inbox {
     home: ThreadId,
 }
 
-/// What other threads have left.
+/// What is asked of a runtime from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Somebody called the task's waker.
+    Wake(TaskId),
+    /// Somebody aborts the task.
+    Abort(TaskId),
+    /// The task's handle was dropped.
+    Detach(TaskId),
+}
+
+impl Request {
+    fn task(self) -> TaskId {
+        match self {
+            Self::Wake(task) | Self::Abort(task) | Self::Detach(task) => task,
+        }
+    }
+}
+
+/// What was left from outside.
 pub(super) struct Mail {
-    /// The tasks they woke.
-    pub(super) woken: Vec<TaskId>,
+    /// In the order in which it was asked.
+    pub(super) requests: Vec<Request>,
     /// The name of the first one that took part in a simulated run.
     pub(super) escaped: Option<String>,
 }
@@ -37,7 +57,7 @@ pub(super) struct Mail {
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox")
-            .field("woken", &self.woken)
+            .field("requests", &self.requests)
             .field("real", &self.interrupt.is_some())
             .finish()
     }
@@ -57,7 +77,7 @@ impl Inbox {
     /// wakers that outlive their runtime must not mean another's tasks.
     pub(super) fn open(interrupt: Option<Interrupt>) -> (u16, Arc<Self>) {
         let inbox = Arc::new(Self {
-            woken: Mutex::default(),
+            requests: Mutex::default(),
             escaped: Mutex::default(),
             interrupt,
             filled: AtomicBool::new(false),
@@ -82,7 +102,7 @@ impl Inbox {
         if !self.filled.swap(false, Ordering::Acquire) {
             return None;
         }
-        Some(Mail { woken: core::mem::take(&mut lock(&self.woken)), escaped: self.escaped() })
+        Some(Mail { requests: core::mem::take(&mut lock(&self.requests)), escaped: self.escaped() })
     }
 
     /// The thread that woke a task of a simulated run, if one did.
@@ -90,26 +110,32 @@ impl Inbox {
         lock(&self.escaped).clone()
     }
 
-    /// Leaves a wake.
-    fn leave(&self, task: TaskId) {
-        lock(&self.woken).push(task);
+    fn leave(&self, request: Request) {
+        lock(&self.requests).push(request);
         self.filled.store(true, Ordering::Release);
     }
 }
 
-/// A wake of `task` from a thread that is not its runtime's.
+/// Whether the runtime of this number is there, entered or not.
+pub(super) fn is_open(number: u16) -> bool {
+    lock(&INBOXES).contains_key(&number)
+}
+
+/// Leaves a request for a task's runtime, which is not the one that this thread runs now.
 #[cold]
-pub(super) fn wake_from_elsewhere(task: TaskId) {
-    let Some(inbox) = lock(&INBOXES).get(&task.runtime()).cloned() else {
+pub(super) fn leave(request: Request) {
+    let Some(inbox) = lock(&INBOXES).get(&request.task().runtime()).cloned() else {
         return;
     };
     let thread = thread::current();
     match &inbox.interrupt {
         Some(interrupt) => {
-            inbox.leave(task);
+            inbox.leave(request);
             interrupt();
         }
-        None if thread.id() == inbox.home => inbox.leave(task),
+        None if thread.id() == inbox.home => inbox.leave(request),
+        // A handle may be dropped anywhere: that decides nothing. A wake or an abort does.
+        None if matches!(request, Request::Detach(_)) => inbox.leave(request),
         None => {
             let name = thread.name().map_or_else(
                 || String::from("an unnamed thread"),

@@ -1,6 +1,7 @@
 //! Handles: how a task's end is awaited, asked for, or given up.
 
-use super::task::{Content, Payload};
+use super::inbox::{self, Request};
+use super::task::Payload;
 use super::{current, panics, waker};
 use crate::id::TaskId;
 use core::fmt;
@@ -127,7 +128,7 @@ impl<T> JoinHandle<T> {
 
     /// Has the task dropped on its next turn. One that is about to end still ends.
     pub fn abort(&self) {
-        current::try_with(|runtime| runtime.abort(self.id));
+        abort(self.id);
     }
 
     /// A handle that can abort, and nothing else.
@@ -136,10 +137,11 @@ impl<T> JoinHandle<T> {
         AbortHandle { id: self.id }
     }
 
-    /// Whether the task has ended.
+    /// Whether the task has ended. While its runtime is not
+    /// entered nobody can tell, and the answer is no; once that is gone, yes.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        current::try_with(|runtime| runtime.has_ended(self.id)).unwrap_or(true)
+        has_ended(self.id)
     }
 
     /// Lets the task go on by itself: its output will be dropped.
@@ -173,10 +175,24 @@ impl<T: 'static> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
+        let Some(held) = current::with_runtime_of(self.id, |runtime| runtime.detach(self.id))
+        else {
+            return inbox::leave(Request::Detach(self.id));
+        };
         // What the task held is dropped here, after the borrow.
-        let held: Option<Option<Content>> = current::try_with(|runtime| runtime.detach(self.id));
         drop(held);
     }
+}
+
+fn abort(task: TaskId) {
+    if current::with_runtime_of(task, |runtime| runtime.abort(task)).is_none() {
+        inbox::leave(Request::Abort(task));
+    }
+}
+
+fn has_ended(task: TaskId) -> bool {
+    let ended = current::with_runtime_of(task, |runtime| runtime.has_ended(task));
+    ended.unwrap_or_else(|| !inbox::is_open(task.runtime()))
 }
 
 /// The right to abort a task.
@@ -194,12 +210,13 @@ impl AbortHandle {
 
     /// Has the task dropped on its next turn, as [`JoinHandle::abort`].
     pub fn abort(&self) {
-        current::try_with(|runtime| runtime.abort(self.id));
+        abort(self.id);
     }
 
-    /// Whether the task has ended.
+    /// Whether the task has ended. While its runtime is not
+    /// entered nobody can tell, and the answer is no; once that is gone, yes.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        current::try_with(|runtime| runtime.has_ended(self.id)).unwrap_or(true)
+        has_ended(self.id)
     }
 }

@@ -62,7 +62,7 @@ use core::fmt;
 use core::mem;
 use core::task::Waker;
 use foreign::Foreign;
-use inbox::Inbox;
+use inbox::{Inbox, Request};
 use sim_time::{Instant, Wheel};
 use state::{Begin, Pending, Wake};
 use std::rc::Rc;
@@ -365,10 +365,19 @@ impl Runtime {
         }
     }
 
-    /// Looks at what other threads have left: wakes, which are none of a simulated run's business.
+    /// Looks at what was left from outside. Another thread's wake is none of a simulated run's business.
     fn open_mail(&mut self) {
         let Some(mail) = self.inbox.take() else { return };
-        mail.woken.into_iter().for_each(|id| self.wake(id));
+        for request in mail.requests {
+            match request {
+                Request::Wake(task) => self.wake(task),
+                Request::Abort(task) => self.abort(task),
+                Request::Detach(task) => {
+                    let held = self.detach(task);
+                    self.discarded.extend(held);
+                }
+            }
+        }
         if let Some(thread) = mail.escaped {
             self.fail(escape(&thread));
         }
