@@ -1,9 +1,11 @@
 //! The queues of a stream socket: bytes accepted and not yet acknowledged, bytes received and not yet read.
 //!
 //! One copy is made when a program sends and one when it receives; between them the bytes are
-//! shared slices. Small sends are carved from a pool, so that steady traffic allocates nothing.
+//! shared slices. Small sends are carved from a pool, and the smallest travel in place (see
+//! [`Payload`]), so that steady traffic allocates nothing.
 
-use bytes::{Buf, Bytes, BytesMut};
+use crate::payload::{Payload, SHORT_BYTES};
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// The longest chunk, and so the longest payload of a segment: what segmentation offload hands to a link at once.
@@ -18,27 +20,28 @@ const POOL_BYTES: usize = 16_384;
 pub(crate) struct Pool(BytesMut);
 
 impl Pool {
-    /// A copy of `data` as a shared slice.
+    /// A copy of `data`.
     #[inline]
-    pub(crate) fn copy(&mut self, data: &[u8]) -> Bytes {
-        if data.is_empty() {
-            return Bytes::new();
-        }
+    pub(crate) fn copy(&mut self, data: &[u8]) -> Payload {
+        if data.len() <= SHORT_BYTES { Payload::short(data) } else { self.share(data) }
+    }
+
+    fn share(&mut self, data: &[u8]) -> Payload {
         if data.len() >= POOLED_BYTES {
-            return Bytes::copy_from_slice(data);
+            return Bytes::copy_from_slice(data).into();
         }
         if self.0.capacity() - self.0.len() < data.len() {
             self.0.reserve(POOL_BYTES);
         }
         self.0.extend_from_slice(data);
-        self.0.split().freeze()
+        self.0.split().freeze().into()
     }
 }
 
 /// What a program has sent and the peer has not acknowledged: first what was transmitted, then what was not.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
-    chunks: VecDeque<Bytes>,
+    chunks: VecDeque<Payload>,
     /// Later small sends that wait together behind `chunks`.
     tail: BytesMut,
     /// Bytes in all.
@@ -80,10 +83,16 @@ impl SendBuffer {
         self.chunks.push_back(whole);
     }
 
+    #[inline]
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.chunks.push_back(core::mem::take(&mut self.tail).freeze());
+            self.chunk_tail();
         }
+    }
+
+    #[cold]
+    fn chunk_tail(&mut self) {
+        self.chunks.push_back(core::mem::take(&mut self.tail).freeze().into());
     }
 
     /// How long the next segment could be, were it not for the window.
@@ -97,7 +106,7 @@ impl SendBuffer {
 
     /// The next bytes never transmitted, at most `max` of them; they count as transmitted.
     #[inline]
-    pub(crate) fn transmit(&mut self, max: usize) -> Bytes {
+    pub(crate) fn transmit(&mut self, max: usize) -> Payload {
         if self.next.0 == self.chunks.len() {
             self.close_tail();
         }
@@ -115,7 +124,7 @@ impl SendBuffer {
     }
 
     /// Bytes transmitted before, from `offset` on, at most `max` of them.
-    pub(crate) fn retransmit(&self, offset: usize, max: usize) -> Bytes {
+    pub(crate) fn retransmit(&self, offset: usize, max: usize) -> Payload {
         let max = max.min(self.sent - offset);
         let mut start = 0;
         for chunk in &self.chunks {
@@ -125,7 +134,7 @@ impl SendBuffer {
             }
             start += chunk.len();
         }
-        Bytes::new()
+        Payload::new()
     }
 
     /// The first `n` bytes have arrived.
@@ -147,6 +156,10 @@ impl SendBuffer {
             self.chunks.pop_front();
             self.next = if self.next.0 == 0 { (0, 0) } else { (self.next.0 - 1, self.next.1) };
         }
+        if self.chunks.is_empty() {
+            // Back to the first place of the ring: request and response then use the same few cache lines each time.
+            self.chunks.clear();
+        }
     }
 
     /// Nothing of it will be sent any more.
@@ -158,7 +171,7 @@ impl SendBuffer {
 /// What has arrived in order and a program has not read.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer {
-    chunks: VecDeque<Bytes>,
+    chunks: VecDeque<Payload>,
     len: usize,
 }
 
@@ -169,7 +182,7 @@ impl ReceiveBuffer {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, chunk: Bytes) {
+    pub(crate) fn push(&mut self, chunk: Payload) {
         self.len += chunk.len();
         self.chunks.push_back(chunk);
     }
@@ -190,6 +203,10 @@ impl ReceiveBuffer {
             }
         }
         self.len -= done;
+        if self.len == 0 {
+            // Back to the first place of the ring, as in the send buffer.
+            self.chunks.clear();
+        }
         done
     }
 
@@ -273,8 +290,8 @@ mod tests {
     #[test]
     fn a_receive_buffer_reads_across_chunks_and_peeks() {
         let mut buffer = ReceiveBuffer::default();
-        buffer.push(Bytes::from_static(b"abc"));
-        buffer.push(Bytes::from_static(b"defg"));
+        buffer.push(Payload::short(b"abc"));
+        buffer.push(Bytes::from_static(b"defg").into());
         let mut into = [0; 5];
         assert_eq!((buffer.peek(&mut into), &into), (5, b"abcde"));
         assert_eq!((buffer.read(&mut into), &into, buffer.len()), (5, b"abcde", 2));

@@ -33,11 +33,11 @@
 //!
 //! // Three packets pass: SYN, SYN-ACK, ACK. A world would put them on its agenda; here nothing else happens meanwhile.
 //! for from in [0, 1, 0] {
-//!     for (id, packet) in std::mem::take(&mut stacks[from].out().packets) {
+//!     for (id, mut packet) in std::mem::take(&mut stacks[from].out().packets) {
 //!         let transit = fabric.transit(&mut env, HostId::new(from as u32), stacks[from].flow(id), &packet);
 //!         let Transit::Arrive { host, at, .. } = transit else { panic!("the default link loses nothing") };
 //!         env.now = at;
-//!         stacks[host.index()].receive(&mut env, packet);
+//!         stacks[host.index()].receive(&mut env, &mut packet);
 //!     }
 //! }
 //! let (accepted, peer) = stacks[1].accept(&mut env, server)?;
@@ -56,12 +56,14 @@ mod buffer;
 pub mod fabric;
 pub mod names;
 pub mod packet;
+mod payload;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
 
 pub use fabric::{Fabric, LinkConfig, Loss, Transit};
 pub use names::Names;
-pub use packet::{Body, Flags, Flow, Packet, Segment};
+pub use packet::{Body, Flags, Flow, NO_PLACE, Packet, Segment};
+pub use payload::Payload;
 pub use stack::{Connection, Out, SocketId, Stack};
 pub use tcp::State;

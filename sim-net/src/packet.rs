@@ -4,13 +4,16 @@
 //! sent. The flow carries the streams of choices that decide its packets' delays and losses, so a
 //! packet's fate depends on its sender's history alone and not on what the rest of the world does.
 
-use bytes::Bytes;
+use crate::payload::Payload;
 use core::fmt;
 use core::ops::BitOr;
 use sim_core::HostId;
 use sim_core::choice::{Choices, Path, Site, Stream};
 use sim_time::Instant;
 use std::net::{IpAddr, SocketAddr};
+
+/// The place of a socket that is not known.
+pub const NO_PLACE: u32 = u32::MAX;
 
 const DELAY: Site = Site::new("net.link.delay");
 const LOSS: Site = Site::new("net.link.loss");
@@ -24,18 +27,28 @@ pub struct Flow {
     pub path: Path,
     /// How many packets were sent so far; the next one's number.
     pub ordinal: u32,
-    /// Answers `net.link.delay`.
-    pub(crate) delay: Stream,
+    /// Answers `net.link.delay`, from the first packet on whose delay is a question.
+    delay: Option<Stream>,
+    /// Answers the questions of links that do worse than delay.
+    mishaps: Option<Box<Mishaps>>,
+    /// Where the peer keeps its end of the connection, as its packets say.
+    pub(crate) peer_place: u32,
+    /// When the latest packet of a connection arrives: its successors do not overtake it by chance.
+    pub(crate) last_arrival: Instant,
+    /// Where its packets went last, so that a packet costs no look-up.
+    pub(crate) route: Route,
+}
+
+/// The choices of a flow whose packets may be lost. Apart and made when needed, since most links lose nothing and a
+/// connection is looked at for every packet.
+#[derive(Debug)]
+pub(crate) struct Mishaps {
     /// Answers `net.link.loss`.
     pub(crate) loss: Stream,
     /// Answers `net.link.duplicate`.
     pub(crate) duplicate: Stream,
     /// Answers `net.link.reorder`.
     pub(crate) reorder: Stream,
-    /// When the latest packet of a connection arrives: its successors do not overtake it by chance.
-    pub(crate) last_arrival: Instant,
-    /// Where its packets went last, so that a packet costs no look-up.
-    pub(crate) route: Route,
 }
 
 /// A resolved destination, good for as long as the fabric's `epoch` is the same.
@@ -50,17 +63,35 @@ pub(crate) struct Route {
 impl Flow {
     /// The flow of the socket `path`, before its first packet.
     #[must_use]
-    pub fn new(choices: &mut Choices, path: Path) -> Self {
+    pub fn new(path: Path) -> Self {
         Self {
             path,
             ordinal: 0,
-            delay: choices.stream(DELAY, path),
-            loss: choices.stream(LOSS, path),
-            duplicate: choices.stream(DUPLICATE, path),
-            reorder: choices.stream(REORDER, path),
+            delay: None,
+            mishaps: None,
+            peer_place: NO_PLACE,
             last_arrival: Instant::ZERO,
             route: Route { to: IpAddr::from([0, 0, 0, 0]), from: HostId::ROOT, epoch: 0, link: 0 },
         }
+    }
+
+    /// The stream that answers how long a packet takes.
+    #[inline]
+    pub(crate) fn delay(&mut self, choices: &mut Choices) -> &mut Stream {
+        let path = self.path;
+        self.delay.get_or_insert_with(|| choices.stream(DELAY, path))
+    }
+
+    /// The streams that answer what else befalls a packet.
+    pub(crate) fn mishaps(&mut self, choices: &mut Choices) -> &mut Mishaps {
+        let path = self.path;
+        self.mishaps.get_or_insert_with(|| {
+            Box::new(Mishaps {
+                loss: choices.stream(LOSS, path),
+                duplicate: choices.stream(DUPLICATE, path),
+                reorder: choices.stream(REORDER, path),
+            })
+        })
     }
 }
 
@@ -75,6 +106,11 @@ pub struct Packet {
     pub flow: Path,
     /// Its number on the flow.
     pub ordinal: u32,
+    /// The place of the sending socket in its stack's table, which its peer learns from it.
+    pub place: u32,
+    /// The place of the receiving socket, as far as the sender knows it. It saves the receiver a look-up and decides
+    /// nothing: what stands there must have the packet's addresses.
+    pub peer_place: u32,
     /// What it carries.
     pub body: Body,
 }
@@ -85,7 +121,7 @@ pub enum Body {
     /// A TCP segment (RFC 9293).
     Tcp(Segment),
     /// A UDP datagram (RFC 768).
-    Udp(Bytes),
+    Udp(Payload),
     /// "Port unreachable" (RFC 792, RFC 4443), quoting the datagram that found nobody.
     Unreachable {
         /// The source of the quoted datagram: the receiver of this notice.
@@ -97,6 +133,7 @@ pub enum Body {
 
 impl Body {
     /// The payload's length in bytes.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.payload().len()
@@ -109,6 +146,7 @@ impl Body {
     }
 
     /// The payload: nothing for a notice.
+    #[inline]
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match self {
@@ -132,10 +170,15 @@ pub struct Segment {
     /// The control bits.
     pub flags: Flags,
     /// The data. It may be longer than a link's frame, as with segmentation offload.
-    pub payload: Bytes,
+    pub payload: Payload,
 }
 
 impl Segment {
+    /// Takes the segment out of a packet that is not looked at again.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self { payload: self.payload.hand_over(), ..*self }
+    }
+
     /// How many sequence numbers it takes: its bytes, its SYN and its FIN (RFC 9293, section 3.4).
     #[must_use]
     pub fn seq_len(&self) -> u64 {
@@ -166,12 +209,14 @@ impl Flags {
     }
 
     /// Whether all of `other` is set.
+    #[inline]
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other` is set.
+    #[inline]
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -180,6 +225,7 @@ impl Flags {
 
 impl BitOr for Flags {
     type Output = Self;
+    #[inline]
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -5,9 +5,9 @@
 
 use crate::address::{any, shown};
 use crate::packet::Flow;
+use crate::payload::Payload;
 use crate::stack::{Binding, Io, Options, SocketId};
 use crate::tcp::Shut;
-use bytes::Bytes;
 use sim_core::backend::{Domain, Readiness, Received, RecvFlags, Shutdown};
 use sim_core::{Errno, Result};
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub(crate) struct Datagrams {
     pub(crate) binding: Binding,
     pub(crate) error: Option<Errno>,
     pub(crate) shut: Shut,
-    queue: VecDeque<(SocketAddr, Bytes)>,
+    queue: VecDeque<(SocketAddr, Payload)>,
     /// What the queue takes of the receive buffer.
     queued_bytes: usize,
 }
@@ -79,7 +79,7 @@ impl Datagrams {
 
     /// Takes in an arriving datagram, if there is room.
     #[inline]
-    pub(crate) fn take(&mut self, io: &mut Io, from: SocketAddr, payload: Bytes) {
+    pub(crate) fn take(&mut self, io: &mut Io, from: SocketAddr, payload: Payload) {
         let charge = payload.len() + OVERHEAD_BYTES;
         if !self.queue.is_empty()
             && self.queued_bytes + charge > self.options.receive_buffer as usize

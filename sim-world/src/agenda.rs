@@ -1,23 +1,26 @@
 //! The agenda: what will happen, by its instant.
 //!
-//! An entry stays in one place from the day it is planned until it has run; the wheel and the enabled
+//! An entry stays in one place from the day it is planned until it has run; the queue and the enabled
 //! set hold its number. When its instant comes it joins the enabled set, where a policy may let
 //! others go first. Segments of one connection do not overtake one another there: the second waits
 //! in the chain of the first, because a reordering network is a fault that the fabric decides, not an
 //! accident of scheduling.
+//!
 
+use crate::line::Line;
+use core::cmp::Ordering;
 use sim_core::choice::Path;
 use sim_core::enabled::{EnabledSet, Member, Runnable};
 use sim_core::{Env, EventId, HostId, OpId};
 use sim_net::{Body, Packet, SocketId};
-use sim_time::{Instant, Wheel};
-use std::collections::BTreeMap;
+use sim_time::Instant;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Something that will happen.
 #[derive(Debug)]
 pub(crate) enum Planned {
-    /// A packet arrives at a host.
-    Arrival(HostId, Packet),
+    /// A packet of the first host arrives at the second.
+    Arrival(HostId, HostId, Box<Packet>),
     /// A socket's kernel timer runs out.
     SocketTimer(HostId, SocketId),
     /// A socket learns that nobody answers for the address it sends to.
@@ -32,31 +35,104 @@ struct Entry {
     planned: Option<Planned>,
     path: Path,
     ordinal: u32,
+    /// Whether it is a segment, which waits for those of its connection that came before.
+    in_order: bool,
     /// The entry of the same connection that waits behind this one.
     behind: Option<u32>,
 }
 
+/// An entry's place in the queue: by its instant, and among equals in the order of planning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    at: Instant,
+    order: u64,
+    entry: u32,
+}
+
+impl Ord for Due {
+    /// The other way round, since a [`BinaryHeap`] gives the greatest first.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+impl PartialOrd for Due {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Entries by their instants.
+///
+/// Not a wheel, which pays for taking entries out before their time: nothing that is planned here is ever
+/// taken back, and a kernel timer that no longer counts comes due and finds nothing to do. Links of one
+/// latency are passed in the order of departures, so most arrivals need no sorting: they wait in a line of
+/// their own, and only what would come before the last of the line goes into the heap.
+#[derive(Debug, Default)]
+struct Queue {
+    line: VecDeque<Due>,
+    heap: BinaryHeap<Due>,
+}
+
+impl Queue {
+    /// Puts an entry in. Only what `may_line` joins the line: one far timer there would keep every arrival out.
+    #[inline]
+    fn push(&mut self, due: Due, may_line: bool) {
+        if may_line && self.line.back().is_none_or(|last| last.at <= due.at) {
+            self.line.push_back(due);
+        } else {
+            self.heap.push(due);
+        }
+    }
+
+    /// When the next entry is due.
+    #[inline]
+    fn next(&self) -> Option<Instant> {
+        match (self.line.front(), self.heap.peek()) {
+            (Some(line), Some(heap)) => Some(line.at.min(heap.at)),
+            (line, heap) => line.or(heap).map(|next| next.at),
+        }
+    }
+
+    /// Takes out the next entry, if it is due at `now`.
+    #[inline]
+    fn pop_due(&mut self, now: Instant) -> Option<u32> {
+        let line = self.line.front().filter(|line| line.at <= now);
+        let Some(heap) = self.heap.peek().filter(|heap| heap.at <= now) else {
+            let entry = line?.entry;
+            self.line.pop_front();
+            return Some(entry);
+        };
+        // The heap's order is reversed: what comes first is the greatest.
+        match line.filter(|line| *line > heap).map(|line| line.entry) {
+            Some(entry) => {
+                self.line.pop_front();
+                Some(entry)
+            }
+            None => self.heap.pop().map(|heap| heap.entry),
+        }
+    }
+}
+
 /// What will happen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    wheel: Wheel<u32>,
+    queue: Queue,
+    /// How many entries were ever planned.
+    planned: u64,
     entries: Vec<Entry>,
     free: Vec<u32>,
     /// The connections with an arrival in the enabled set, and the last of its chain.
-    in_line: BTreeMap<Path, u32>,
+    line: Line,
     /// Entries whose predecessor has run: they join at the next admission.
     unblocked: Vec<u32>,
 }
 
 impl Agenda {
     pub(crate) fn new() -> Self {
-        Self {
-            wheel: Wheel::new(),
-            entries: Vec::new(),
-            free: Vec::new(),
-            in_line: BTreeMap::new(),
-            unblocked: Vec::new(),
-        }
+        Self::default()
     }
 
     /// Plans something for the instant `at`. Its name is (`path`, `ordinal`).
@@ -69,7 +145,8 @@ impl Agenda {
         path: Path,
         ordinal: u32,
     ) {
-        let entry = Entry { planned: Some(planned), path, ordinal, behind: None };
+        let in_order = matches!(&planned, Planned::Arrival(_, _, packet) if matches!(packet.body, Body::Tcp(_)));
+        let entry = Entry { planned: Some(planned), path, ordinal, in_order, behind: None };
         let index = match self.free.pop() {
             Some(index) => {
                 self.entries[index as usize] = entry;
@@ -80,32 +157,40 @@ impl Agenda {
                 (self.entries.len() - 1) as u32
             }
         };
-        self.wheel.insert(at, index);
+        self.queue.push(Due { at, order: self.planned, entry: index }, in_order);
+        self.planned += 1;
         env.due = env.due.min(at);
     }
 
     /// What is due joins the enabled set.
     #[inline]
     pub(crate) fn admit(&mut self, env: &mut Env, enabled: &mut EnabledSet) {
-        for index in core::mem::take(&mut self.unblocked) {
-            self.enable(index, enabled);
+        if !self.unblocked.is_empty() {
+            self.admit_unblocked(enabled);
         }
-        while let Some((_, _, index)) = self.wheel.pop_due(env.now) {
-            if !self.waits_in_line(index) {
-                self.enable(index, enabled);
+        while let Some(entry) = self.queue.pop_due(env.now) {
+            if !self.waits_in_line(entry) {
+                self.enable(entry, enabled);
             }
         }
-        env.due = self.wheel.next_deadline().unwrap_or(Instant::MAX);
+        env.due = self.queue.next().unwrap_or(Instant::MAX);
+    }
+
+    #[cold]
+    fn admit_unblocked(&mut self, enabled: &mut EnabledSet) {
+        let mut unblocked = core::mem::take(&mut self.unblocked);
+        unblocked.drain(..).for_each(|index| self.enable(index, enabled));
+        self.unblocked = unblocked;
     }
 
     /// Whether `index` is a segment of a connection that has one in the enabled set already.
+    #[inline]
     fn waits_in_line(&mut self, index: u32) -> bool {
         let entry = &self.entries[index as usize];
-        if !matches!(&entry.planned, Some(Planned::Arrival(_, packet)) if matches!(packet.body, Body::Tcp(_)))
-        {
+        if !entry.in_order {
             return false;
         }
-        match self.in_line.insert(entry.path, index) {
+        match self.line.join(entry.path, index) {
             Some(before) => {
                 self.entries[before as usize].behind = Some(index);
                 true
@@ -114,6 +199,7 @@ impl Agenda {
         }
     }
 
+    #[inline]
     fn enable(&self, index: u32, enabled: &mut EnabledSet) {
         let entry = &self.entries[index as usize];
         let runnable = Runnable::Event(EventId(u64::from(index)));
@@ -125,24 +211,54 @@ impl Agenda {
     pub(crate) fn take(&mut self, env: &mut Env, event: EventId) -> Planned {
         let index = event.0 as u32;
         let entry = &mut self.entries[index as usize];
-        let planned = entry.planned.take().expect("an event runs once");
-        match entry.behind.take() {
-            Some(behind) => {
-                self.unblocked.push(behind);
-                env.due = env.now;
+        if entry.in_order {
+            match entry.behind {
+                Some(behind) => {
+                    self.unblocked.push(behind);
+                    env.due = env.now;
+                }
+                None => self.line.leave(entry.path),
             }
-            None if matches!(&planned, Planned::Arrival(_, packet) if matches!(packet.body, Body::Tcp(_))) =>
-            {
-                self.in_line.remove(&entry.path);
-            }
-            None => {}
         }
         self.free.push(index);
-        planned
+        entry.planned.take().expect("an event runs once")
     }
 
     /// When the next thing is planned for.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        self.queue.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Against an ordered map: by instant, and among equals in the order of planning, wherever an entry waits.
+    #[test]
+    fn the_queue_is_in_order_of_instants_and_then_of_planning() {
+        let (mut queue, mut model) = (Queue::default(), BTreeMap::new());
+        let (mut state, mut now) = (1_u64, 0_u64);
+        let mut lined = 0;
+        for order in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = Instant::from_nanos(now + (state >> 33) % 8);
+            let may_line = state >> 60 & 3 != 0;
+            queue.push(Due { at, order, entry: order as u32 }, may_line);
+            model.insert((at, order), order as u32);
+            lined = lined.max(queue.line.len());
+            if state >> 40 & 3 == 0 {
+                now += 1 + (state >> 50 & 3);
+                assert_eq!(queue.next(), model.first_key_value().map(|((at, _), _)| *at));
+                while let Some(entry) = queue.pop_due(Instant::from_nanos(now)) {
+                    let ((due, _), expected) = model.pop_first().expect("the model has as many");
+                    assert!(due.as_nanos() <= now && entry == expected);
+                }
+                assert!(model.first_key_value().is_none_or(|((at, _), _)| at.as_nanos() > now));
+            }
+        }
+        assert!(lined > 3, "some entries wait in the line, or only the heap was tested");
     }
 }

@@ -1,5 +1,6 @@
 //! The system calls.
 
+use crate::agenda::Planned;
 use crate::epoll::{Controlled, Epoll};
 use crate::host::HostState;
 use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
@@ -38,7 +39,8 @@ impl Universe {
         len: impl FnOnce(&T) -> u64,
     ) -> Result<T> {
         let (host, socket) = self.socket_of(fd)?;
-        let result = f(&mut self.hosts[host.index()].stack, env, socket);
+        let stack = &mut self.hosts[host.index()].stack;
+        let result = f(stack, env, socket);
         Self::note(env, call, &result, len);
         self.flush(env, host);
         result
@@ -61,7 +63,7 @@ impl Universe {
             Object::File(file) => {
                 if self.hosts[host.index()].state != HostState::Down {
                     self.hosts[host.index()]
-                        .disk
+                        .disk(env)
                         .close(file)
                         .expect("a file behind a description is open");
                 }
@@ -328,12 +330,24 @@ impl Backend for Universe {
         interest: Readiness,
         waiter: Waiter,
     ) -> Result<()> {
-        let id = self.table.id(fd)?;
-        if self.readiness_of(id).intersects(interest | crate::epoll::ALWAYS) {
+        let ready = self.readiness_of(self.table.id(fd)?);
+        if ready.intersects(interest | crate::epoll::ALWAYS) {
             env.woken.push(waiter);
         } else {
-            self.enter(id, waiter, interest);
+            self.table.of_mut(fd)?.enter(waiter, interest);
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn subscribe_blocked(
+        &mut self,
+        _env: &mut Env,
+        fd: Fd,
+        interest: Readiness,
+        waiter: Waiter,
+    ) -> Result<()> {
+        self.table.of_mut(fd)?.enter(waiter, interest);
         Ok(())
     }
 
@@ -385,7 +399,7 @@ impl Backend for Universe {
             }
         }
         let ready = self.readiness_of(watched);
-        self.tell_epoll(env, of, (watched, fd), ready);
+        self.table.tell_epoll(env, of, (watched, fd), ready);
         Ok(())
     }
 
@@ -473,8 +487,10 @@ impl Backend for Universe {
 
     #[inline]
     fn run(&mut self, env: &mut Env, event: EventId) {
-        let planned = self.agenda.take(env, event);
-        self.carry_out(env, planned);
+        match self.agenda.take(env, event) {
+            Planned::Arrival(from, to, packet) => self.arrive(env, from, to, packet),
+            planned => self.carry_out(env, planned),
+        }
     }
 
     #[inline]

@@ -50,7 +50,7 @@ impl Universe {
     /// A host's addresses.
     #[must_use]
     pub fn addresses(&self, host: HostId) -> &[IpAddr] {
-        &self.hosts[host.index()].addrs
+        self.hosts[host.index()].stack.addresses()
     }
 
     /// Cuts every link between hosts of different groups, both ways; hosts that are not named are apart from all groups.
@@ -96,8 +96,8 @@ impl Universe {
     }
 
     /// A host's disk.
-    pub fn disk(&mut self, host: HostId) -> &mut Disk {
-        &mut self.hosts[host.index()].disk
+    pub fn disk(&mut self, env: &mut Env, host: HostId) -> &mut Disk {
+        self.hosts[host.index()].disk(env)
     }
 
     /// Power is cut: sockets vanish without a word, unsynced writes may be lost, nothing is answered.
@@ -109,7 +109,7 @@ impl Universe {
         machine.state = HostState::Down;
         env.event(Kind::HostCrash, machine.path, u64::from(machine.incarnation), 0, 0);
         machine.stack.power_off();
-        machine.disk.crash(env);
+        machine.disk(env).crash(env);
         machine.sockets.clear();
         self.close_all(env, host);
     }
@@ -179,7 +179,7 @@ impl Universe {
             {
                 signals.pending |= bit;
             }
-            self.event(env, id, Readiness::IN);
+            self.table.event(env, id, Readiness::IN);
         }
         !takers.is_empty()
     }
@@ -187,7 +187,7 @@ impl Universe {
     /// Resets every connection between two hosts: both ends learn `ECONNRESET`. Answers how many there were.
     pub fn reset_connections(&mut self, env: &mut Env, a: HostId, b: HostId) -> usize {
         let towards = |addrs: &[IpAddr], peer: &SocketAddr| addrs.contains(&peer.ip());
-        let there = self.hosts[b.index()].addrs.clone();
+        let there = self.hosts[b.index()].stack.addresses().to_vec();
         let open: Vec<_> =
             self.table.iter().filter(|(_, open)| open.host == a).map(|(fd, _)| fd).collect();
         let mut reset = 0;

@@ -27,9 +27,9 @@ pub enum HostState {
 pub(crate) struct Host {
     pub(crate) name: Box<str>,
     pub(crate) path: Path,
-    pub(crate) addrs: Vec<IpAddr>,
     pub(crate) stack: Stack,
-    pub(crate) disk: Disk,
+    /// Made when it is first asked for: most hosts have no use for one.
+    disk: Option<Box<Disk>>,
     pub(crate) clock: ClockModel,
     pub(crate) state: HostState,
     /// How often it has started.
@@ -54,16 +54,21 @@ impl Host {
         Self {
             name: name.into(),
             path,
-            stack: Stack::new(env, path, addrs.clone()),
-            disk: Disk::new(env, path),
+            stack: Stack::new(env, path, addrs),
+            disk: None,
             clock: ClockModel::new(env.now, uptime_ns, start),
-            addrs,
             state: HostState::Up,
             incarnation: 0,
             kernel_timers: 0,
             sockets: Vec::new(),
             entropy: None,
         }
+    }
+
+    /// The disk.
+    pub(crate) fn disk(&mut self, env: &mut Env) -> &mut Disk {
+        let path = self.path;
+        self.disk.get_or_insert_with(|| Box::new(Disk::new(env, path)))
     }
 
     /// Fills `into` from the host's generator, whose seed is one choice, asked for at the first draw.

@@ -18,6 +18,7 @@ mod calls;
 mod control;
 mod epoll;
 mod host;
+mod line;
 mod ops;
 mod table;
 mod universe;

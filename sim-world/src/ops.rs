@@ -85,7 +85,7 @@ impl Universe {
     ) -> OpId {
         let delay_ns = match &op {
             Op::Resolve { .. } => RESOLVE_NS,
-            _ => self.host(host).disk.latency(env, &op),
+            _ => self.host(host).disk(env).latency(env, &op),
         };
         let on = file_of(&op).and_then(|fd| self.table.id(fd).ok());
         if let Some(on) = on {
@@ -194,47 +194,47 @@ impl Universe {
         };
         match op {
             Op::Open { path, options } => {
-                let file = self.host(host).disk.open(now, &path, options)?;
+                let file = self.host(host).disk(env).open(now, &path, options)?;
                 Ok(Output::Fd(self.table.open(host, Object::File(file)).0))
             }
             Op::Read { offset, len, .. } => {
                 let file = file(self)?;
-                self.host(host).disk.read(file, offset, len).map(Output::Data)
+                self.host(host).disk(env).read(file, offset, len).map(Output::Data)
             }
             Op::Write { offset, data, .. } => {
                 let file = file(self)?;
-                self.host(host).disk.write(now, file, offset, &data).map(Output::Len)
+                self.host(host).disk(env).write(now, file, offset, &data).map(Output::Len)
             }
             Op::Truncate { len, .. } => {
                 let file = file(self)?;
-                self.host(host).disk.truncate(now, file, len).map(|()| Output::Done)
+                self.host(host).disk(env).truncate(now, file, len).map(|()| Output::Done)
             }
             Op::Sync { data_only, .. } => {
                 let file = file(self)?;
-                self.host(host).disk.sync(file, data_only).map(|()| Output::Done)
+                self.host(host).disk(env).sync(file, data_only).map(|()| Output::Done)
             }
             Op::Seek { to, .. } => {
                 let file = file(self)?;
-                self.host(host).disk.seek(file, to).map(Output::Len)
+                self.host(host).disk(env).seek(file, to).map(Output::Len)
             }
             Op::StatFd { .. } => {
                 let file = file(self)?;
-                self.host(host).disk.stat_fd(file).map(Output::Metadata)
+                self.host(host).disk(env).stat_fd(file).map(Output::Metadata)
             }
             Op::Rename { from, to } => {
-                self.host(host).disk.rename(now, &from, &to).map(|()| Output::Done)
+                self.host(host).disk(env).rename(now, &from, &to).map(|()| Output::Done)
             }
             Op::RemoveFile { path } => {
-                self.host(host).disk.remove_file(now, &path).map(|()| Output::Done)
+                self.host(host).disk(env).remove_file(now, &path).map(|()| Output::Done)
             }
             Op::CreateDir { path } => {
-                self.host(host).disk.create_dir(now, &path).map(|()| Output::Done)
+                self.host(host).disk(env).create_dir(now, &path).map(|()| Output::Done)
             }
             Op::RemoveDir { path } => {
-                self.host(host).disk.remove_dir(now, &path).map(|()| Output::Done)
+                self.host(host).disk(env).remove_dir(now, &path).map(|()| Output::Done)
             }
-            Op::ReadDir { path } => self.host(host).disk.read_dir(&path).map(Output::Entries),
-            Op::Stat { path } => self.host(host).disk.stat(&path).map(Output::Metadata),
+            Op::ReadDir { path } => self.host(host).disk(env).read_dir(&path).map(Output::Entries),
+            Op::Stat { path } => self.host(host).disk(env).stat(&path).map(Output::Metadata),
             Op::Resolve { name } => self.resolve(&name).map(Output::Addresses),
             other => {
                 env.trace.notice(format!(

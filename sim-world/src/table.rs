@@ -3,9 +3,9 @@
 //! One number space for the whole world. A description remembers its host; it lives as long as a
 //! number or an operation under way refers to it. The lowest free number is given, as by Linux.
 
-use crate::epoll::Epoll;
+use crate::epoll::{ALWAYS, Epoll, ItemKey};
 use sim_core::backend::{Readiness, Waiter};
-use sim_core::{Errno, Fd, HostId, Result};
+use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_fs::FileId;
 use sim_net::SocketId;
 use std::collections::BTreeSet;
@@ -52,6 +52,21 @@ pub(crate) struct OpenDescription {
     pub(crate) references: u32,
 }
 
+impl OpenDescription {
+    /// Enters a waiter into the queue; one that is there waits for both interests.
+    #[inline]
+    pub(crate) fn enter(&mut self, waiter: Waiter, interest: Readiness) {
+        let known = self.queue.iter_mut().find_map(|entry| match entry {
+            Entry::Once(other, interest) if *other == waiter => Some(interest),
+            _ => None,
+        });
+        match known {
+            Some(known) => *known |= interest,
+            None => self.queue.push(Entry::Once(waiter, interest)),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Place {
     generation: u32,
@@ -61,7 +76,8 @@ struct Place {
 /// The table of a world.
 #[derive(Debug)]
 pub(crate) struct Table {
-    numbers: Vec<Option<DescriptionId>>,
+    /// The place behind each number; [`NOWHERE`] if the number is free.
+    numbers: Vec<u32>,
     free_numbers: BTreeSet<u32>,
     places: Vec<Place>,
     free_places: Vec<u32>,
@@ -69,11 +85,13 @@ pub(crate) struct Table {
 
 /// The first number given: 0 to 2 are the standard streams of every process.
 const FIRST_NUMBER: u32 = 3;
+/// The place of no description: there are never so many.
+const NOWHERE: u32 = u32::MAX;
 
 impl Table {
     pub(crate) fn new() -> Self {
         Self {
-            numbers: vec![None; FIRST_NUMBER as usize],
+            numbers: vec![NOWHERE; FIRST_NUMBER as usize],
             free_numbers: BTreeSet::new(),
             places: Vec::new(),
             free_places: Vec::new(),
@@ -102,11 +120,11 @@ impl Table {
         self.refer(id);
         match self.free_numbers.pop_first() {
             Some(number) => {
-                self.numbers[number as usize] = Some(id);
+                self.numbers[number as usize] = id.index;
                 Fd::new(number)
             }
             None => {
-                self.numbers.push(Some(id));
+                self.numbers.push(id.index);
                 Fd::new((self.numbers.len() - 1) as u32)
             }
         }
@@ -115,7 +133,9 @@ impl Table {
     /// The description behind a number.
     #[inline]
     pub(crate) fn id(&self, fd: Fd) -> Result<DescriptionId> {
-        self.numbers.get(fd.index()).copied().flatten().ok_or(Errno::EBADF)
+        let index = *self.numbers.get(fd.index()).ok_or(Errno::EBADF)?;
+        let place = self.places.get(index as usize).ok_or(Errno::EBADF)?;
+        Ok(DescriptionId { index, generation: place.generation })
     }
 
     #[inline]
@@ -130,15 +150,73 @@ impl Table {
         if place.generation == id.generation { place.open.as_mut() } else { None }
     }
 
-    /// The description behind a number, to be read.
+    /// The description behind a number, to be read. A number in use means what is in its place now.
+    #[inline]
     pub(crate) fn of(&self, fd: Fd) -> Result<&OpenDescription> {
-        self.get(self.id(fd)?).ok_or(Errno::EBADF)
+        let index = *self.numbers.get(fd.index()).ok_or(Errno::EBADF)?;
+        self.places.get(index as usize).and_then(|place| place.open.as_ref()).ok_or(Errno::EBADF)
     }
 
     /// The description behind a number.
+    #[inline]
     pub(crate) fn of_mut(&mut self, fd: Fd) -> Result<&mut OpenDescription> {
-        let id = self.id(fd)?;
-        self.get_mut(id).ok_or(Errno::EBADF)
+        let index = *self.numbers.get(fd.index()).ok_or(Errno::EBADF)?;
+        self.places
+            .get_mut(index as usize)
+            .and_then(|place| place.open.as_mut())
+            .ok_or(Errno::EBADF)
+    }
+
+    /// An event at a description: releases those who wait for it, and tells the epoll objects that watch it.
+    #[inline]
+    pub(crate) fn event(&mut self, env: &mut Env, id: DescriptionId, readiness: Readiness) {
+        let Some(open) = self.get_mut(id) else { return };
+        match *open.queue {
+            [] => {}
+            [Entry::Once(waiter, interest)] => {
+                if (interest | ALWAYS).intersects(readiness) {
+                    open.queue.clear();
+                    env.woken.push(waiter);
+                }
+            }
+            _ => self.event_for_many(env, id, readiness),
+        }
+    }
+
+    fn event_for_many(&mut self, env: &mut Env, id: DescriptionId, readiness: Readiness) {
+        let Some(open) = self.get_mut(id) else { return };
+        let mut watching = Vec::new();
+        open.queue.retain(|entry| match *entry {
+            Entry::Once(waiter, interest) if (interest | ALWAYS).intersects(readiness) => {
+                env.woken.push(waiter);
+                false
+            }
+            Entry::Once(..) => true,
+            Entry::Epoll(epoll, fd) => {
+                watching.push((epoll, fd));
+                true
+            }
+        });
+        for (epoll, fd) in watching {
+            self.tell_epoll(env, epoll, (id, fd), readiness);
+        }
+    }
+
+    /// Queues an item of an epoll object; an object with something to report is readable itself.
+    pub(crate) fn tell_epoll(
+        &mut self,
+        env: &mut Env,
+        epoll: DescriptionId,
+        item: ItemKey,
+        ready: Readiness,
+    ) {
+        let Some(open) = self.get_mut(epoll) else { return };
+        let Object::Epoll(object) = &mut open.object else {
+            unreachable!("only an epoll object watches a description");
+        };
+        if object.event(item, ready) {
+            self.event(env, epoll, Readiness::IN);
+        }
     }
 
     /// One more number or operation refers to it.
@@ -149,7 +227,7 @@ impl Table {
     /// Gives a number back.
     pub(crate) fn forget_number(&mut self, fd: Fd) -> Result<DescriptionId> {
         let id = self.id(fd)?;
-        self.numbers[fd.index()] = None;
+        self.numbers[fd.index()] = NOWHERE;
         self.free_numbers.insert(fd.number());
         Ok(id)
     }

@@ -7,8 +7,8 @@
 use crate::agenda::{Agenda, Planned};
 use crate::host::{Host, HostState};
 use crate::ops::Ops;
-use crate::table::{DescriptionId, Entry, Object, Table};
-use sim_core::backend::{Readiness, Waiter};
+use crate::table::{DescriptionId, Object, Table};
+use sim_core::backend::Readiness;
 use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_net::{Fabric, LinkConfig, Names, Packet, SocketId, Transit};
@@ -22,6 +22,9 @@ const NEIGHBOUR_TIMEOUT: Duration = Duration::from_millis(3060);
 const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 /// How long every host has been up at the start: programs subtract minutes from the monotonic clock.
 const UPTIME: Duration = Duration::from_secs(100_000);
+
+/// Most worlds have no more hosts, and a host is large to move.
+const HOSTS_AT_FIRST: usize = 8;
 
 /// What a world is like before anything is changed in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +51,6 @@ pub struct Universe {
     pub(crate) table: Table,
     pub(crate) ops: Ops,
     pub(crate) config: WorldConfig,
-    /// Reused by `flush`.
-    packets: Vec<(Option<SocketId>, Packet)>,
-    ready: Vec<(SocketId, Readiness)>,
 }
 
 impl Universe {
@@ -58,15 +58,13 @@ impl Universe {
     #[must_use]
     pub fn new(env: &mut Env, config: WorldConfig) -> Self {
         let mut universe = Self {
-            hosts: Vec::new(),
+            hosts: Vec::with_capacity(HOSTS_AT_FIRST),
             fabric: Fabric::new(env, config.link),
             names: Names::new(),
             agenda: Agenda::new(),
             table: Table::new(),
             ops: Ops::new(),
             config,
-            packets: Vec::new(),
-            ready: Vec::new(),
         };
         let root = universe.add_host(env, "main");
         debug_assert_eq!(root, HostId::ROOT);
@@ -128,116 +126,76 @@ impl Universe {
         sockets[socket.index()] = Some(id);
     }
 
-    /// Carries on what a host's stack has put out.
-    #[inline]
+    /// Carries on what a host's stack has put out: after a call that only looks, nothing.
+    #[inline(always)]
     pub(crate) fn flush(&mut self, env: &mut Env, host: HostId) {
         let out = self.hosts[host.index()].stack.out();
-        if !out.packets.is_empty() {
-            core::mem::swap(&mut self.packets, &mut out.packets);
+        if !out.is_empty() {
+            self.carry_on(env, host);
+        }
+    }
+
+    /// Apart from the question whether there is anything, which is asked after every call.
+    #[inline(never)]
+    fn carry_on(&mut self, env: &mut Env, host: HostId) {
+        let out = self.hosts[host.index()].stack.out();
+        let (has_packets, has_timers) = (!out.packets.is_empty(), !out.timers.is_empty());
+        if has_packets {
             self.send_packets(env, host);
         }
-        let out = self.hosts[host.index()].stack.out();
-        if !out.timers.is_empty() {
+        if has_timers {
             self.plan_timers(env, host);
         }
-        let out = self.hosts[host.index()].stack.out();
-        if !out.ready.is_empty() {
-            core::mem::swap(&mut self.ready, &mut out.ready);
-            self.report_ready(env, host);
-        }
+        self.report_ready(env, host);
     }
 
     #[inline]
     fn send_packets(&mut self, env: &mut Env, from: HostId) {
-        let mut packets = core::mem::take(&mut self.packets);
-        for (socket, packet) in packets.drain(..) {
-            let flow = self.hosts[from.index()].stack.flow(socket);
-            match self.fabric.transit(env, from, flow, &packet) {
+        let Self { hosts, fabric, agenda, .. } = self;
+        hosts[from.index()].stack.drain_packets(|flow, socket, packet| {
+            let (path, ordinal) = (packet.flow, packet.ordinal);
+            match fabric.transit(env, from, flow, &packet) {
                 Transit::Arrive { host, at, again } => {
-                    let (path, ordinal) = (packet.flow, packet.ordinal);
                     if let Some(again) = again {
-                        let copy = Planned::Arrival(host, packet.clone());
+                        let copy = Planned::Arrival(from, host, packet.clone());
                         // The copy's number is its own, so that a log can tell the two apart.
-                        self.agenda.plan(env, again, copy, path, ordinal | 1 << 31);
+                        agenda.plan(env, again, copy, path, ordinal | 1 << 31);
                     }
-                    self.agenda.plan(env, at, Planned::Arrival(host, packet), path, ordinal);
+                    agenda.plan(env, at, Planned::Arrival(from, host, packet), path, ordinal);
                 }
                 Transit::Lost(_) => {}
                 Transit::NoRoute => {
                     if let Some(socket) = socket {
                         let at = env.now.saturating_add(NEIGHBOUR_TIMEOUT);
-                        let (path, ordinal) = (packet.flow, packet.ordinal);
-                        self.agenda.plan(env, at, Planned::NoRoute(from, socket), path, ordinal);
+                        agenda.plan(env, at, Planned::NoRoute(from, socket), path, ordinal);
                     }
                 }
             }
-        }
-        self.packets = packets;
+        });
     }
 
+    #[cold]
     fn plan_timers(&mut self, env: &mut Env, host: HostId) {
-        let machine = &mut self.hosts[host.index()];
-        let mut timers = core::mem::take(&mut machine.stack.out().timers);
-        for (socket, at) in timers.drain(..) {
+        let Self { hosts, agenda, .. } = self;
+        let machine = &mut hosts[host.index()];
+        for (socket, at) in machine.stack.out().timers.drain(..) {
             machine.kernel_timers += 1;
             let (path, ordinal) = (machine.path, machine.kernel_timers);
-            self.agenda.plan(env, at, Planned::SocketTimer(host, socket), path, ordinal);
+            agenda.plan(env, at, Planned::SocketTimer(host, socket), path, ordinal);
         }
-        machine.stack.out().timers = timers;
     }
 
     #[inline]
     fn report_ready(&mut self, env: &mut Env, host: HostId) {
-        let mut ready = core::mem::take(&mut self.ready);
-        for (socket, readiness) in ready.drain(..) {
-            let id = self.hosts[host.index()].sockets.get(socket.index()).copied().flatten();
-            if let Some(id) = id {
-                self.event(env, id, readiness);
+        let Self { hosts, table, .. } = self;
+        let machine = &mut hosts[host.index()];
+        let ready = &mut machine.stack.out().ready;
+        for &(socket, readiness) in &*ready {
+            if let Some(&Some(id)) = machine.sockets.get(socket.index()) {
+                table.event(env, id, readiness);
             }
         }
-        self.ready = ready;
-    }
-
-    /// An event at a description: releases those who wait for it, and tells the epoll objects that watch it.
-    pub(crate) fn event(&mut self, env: &mut Env, id: DescriptionId, readiness: Readiness) {
-        let Some(open) = self.table.get_mut(id) else { return };
-        if open.queue.is_empty() {
-            return;
-        }
-        let mut watching = Vec::new();
-        open.queue.retain(|entry| match *entry {
-            Entry::Once(waiter, interest)
-                if (interest | crate::epoll::ALWAYS).intersects(readiness) =>
-            {
-                env.woken.push(waiter);
-                false
-            }
-            Entry::Once(..) => true,
-            Entry::Epoll(epoll, fd) => {
-                watching.push((epoll, fd));
-                true
-            }
-        });
-        for (epoll, fd) in watching {
-            self.tell_epoll(env, epoll, (id, fd), readiness);
-        }
-    }
-
-    /// Queues an item of an epoll object; an object with something to report is readable itself.
-    pub(crate) fn tell_epoll(
-        &mut self,
-        env: &mut Env,
-        epoll: DescriptionId,
-        item: (DescriptionId, Fd),
-        ready: Readiness,
-    ) {
-        let Some(open) = self.table.get_mut(epoll) else { return };
-        let Object::Epoll(object) = &mut open.object else {
-            unreachable!("only an epoll object watches a description");
-        };
-        if object.event(item, ready) {
-            self.event(env, epoll, Readiness::IN);
-        }
+        ready.clear();
     }
 
     /// What a description is ready for now.
@@ -257,32 +215,29 @@ impl Universe {
         }
     }
 
-    /// Enters a waiter into a description's queue; one that is there waits for both interests.
-    pub(crate) fn enter(&mut self, id: DescriptionId, waiter: Waiter, interest: Readiness) {
-        let Some(open) = self.table.get_mut(id) else { return };
-        let known = open.queue.iter_mut().find_map(|entry| match entry {
-            Entry::Once(other, interest) if *other == waiter => Some(interest),
-            _ => None,
-        });
-        match known {
-            Some(known) => *known |= interest,
-            None => open.queue.push(Entry::Once(waiter, interest)),
+    /// A packet arrives. Packets to a host that is down vanish.
+    #[inline]
+    pub(crate) fn arrive(
+        &mut self,
+        env: &mut Env,
+        from: HostId,
+        to: HostId,
+        mut packet: Box<Packet>,
+    ) {
+        let machine = &mut self.hosts[to.index()];
+        if machine.state != HostState::Down {
+            machine.stack.receive(env, &mut packet);
+            self.flush(env, to);
         }
+        self.hosts[from.index()].stack.recycle(packet);
     }
 
     /// An event of the agenda has the turn.
     pub(crate) fn carry_out(&mut self, env: &mut Env, planned: Planned) {
         match planned {
-            Planned::Arrival(host, packet) => {
-                if self.hosts[host.index()].state != HostState::Down {
-                    self.hosts[host.index()].stack.receive(env, packet);
-                    self.flush(env, host);
-                }
-            }
+            Planned::Arrival(from, to, packet) => self.arrive(env, from, to, packet),
             Planned::SocketTimer(host, socket) => {
-                let machine = &mut self.hosts[host.index()];
-                env.event(Kind::KernelTimer, machine.path, u64::from(machine.kernel_timers), 0, 0);
-                machine.stack.timer(env, socket);
+                self.hosts[host.index()].stack.timer(env, socket);
                 self.flush(env, host);
             }
             Planned::NoRoute(host, socket) => {

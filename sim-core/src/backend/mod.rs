@@ -128,6 +128,17 @@ pub trait Backend: Any {
         interest: Readiness,
         waiter: Waiter,
     ) -> Result<()>;
+    /// As [`Backend::subscribe`], right after a call that needs `interest` has answered `EAGAIN`. A world in which
+    /// nothing can have happened since then need not ask again whether the descriptor is ready.
+    fn subscribe_blocked(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        interest: Readiness,
+        waiter: Waiter,
+    ) -> Result<()> {
+        self.subscribe(env, fd, interest, waiter)
+    }
     /// Takes `waiter` out of the descriptor's wait queue, if it is there.
     fn unsubscribe(&mut self, env: &mut Env, fd: Fd, waiter: Waiter) -> Result<()>;
     /// Makes an epoll object (epoll_create1(2)). It is a descriptor like others: readable when it has something to report.

@@ -1,12 +1,12 @@
 //! The engine: one thread, one loop, tasks as numbered cells.
 //!
-//! A turn of [`Runtime::step`]: what has come due joins the enabled set; the set gives the turn to one
+//! A turn of `Runtime::step`: what has come due joins the enabled set; the set gives the turn to one
 //! member; a task is handed out to be polled, a timer releases its waiter, an event of the backend
 //! runs in place. With nobody enabled, time moves to the next deadline; with no deadline either,
 //! nothing can ever happen and the run is over.
 //!
 //! The runtime lives in one thread-local ([`current`]) while it runs, and no user code runs while it
-//! is borrowed: `step` hands futures, discarded contents and foreign wakers out to [`drive`], which
+//! is borrowed: `step` hands futures, discarded contents and foreign wakers out to `drive`, which
 //! deals with them and comes back. Everything above the backend exists once, for the simulated world
 //! and for the operating system alike.
 //!
@@ -476,13 +476,7 @@ impl Runtime {
         &mut self,
         f: impl FnOnce(&mut dyn Backend, &mut Env) -> R,
     ) -> (R, Vec<Waker>) {
-        if self.time_is_virtual {
-            self.env.now = self.env.now.saturating_add_nanos(self.config.call_cost_ns);
-        }
-        self.effect_step = self.steps;
-        let result = f(&mut *self.backend, &mut self.env);
-        self.release_woken();
-        (result, mem::take(&mut self.outbox))
+        (self.enter_kernel(f), mem::take(&mut self.outbox))
     }
 
     /// Enters a task into the enabled set, unless its host is held.
@@ -519,14 +513,20 @@ impl Runtime {
     }
 
     /// Releases whoever the last call released.
-    #[inline]
+    #[inline(always)]
     fn release_woken(&mut self) {
-        if self.env.woken.is_empty() {
-            return;
+        if !self.env.woken.is_empty() {
+            self.release_all();
         }
-        let mut woken = mem::take(&mut self.env.woken);
-        woken.drain(..).for_each(|waiter| self.release(waiter));
-        self.env.woken = woken;
+    }
+
+    /// Apart from the question whether there is anybody, which is asked after every call.
+    #[inline(never)]
+    fn release_all(&mut self) {
+        for n in 0..self.env.woken.len() {
+            self.release(self.env.woken[n]);
+        }
+        self.env.woken.clear();
     }
 
     #[inline]

@@ -27,34 +27,66 @@ pub fn poll_call<R>(
     f: impl FnOnce(&mut dyn Backend, &mut Env) -> Result<R>,
 ) -> Poll<Result<R>> {
     let own = waker::task_of(context.waker());
-    let (answer, wakers) = current::with(|runtime| {
-        let (answer, wakers) = runtime.call(f);
-        match (answer, own) {
+    let (answer, has_wakers) = current::with(|runtime| {
+        let answer = match (runtime.enter_kernel(f), own) {
             (Err(Errno::EAGAIN), Some(task)) => {
-                (runtime.wait_for(fd, interest, Waiter::Task(task)), wakers)
+                match runtime.backend.subscribe_blocked(
+                    &mut runtime.env,
+                    fd,
+                    interest,
+                    Waiter::Task(task),
+                ) {
+                    Ok(()) => {
+                        runtime.release_woken();
+                        runtime.note_wait(WaitsFor::Ready(fd, interest));
+                        Poll::Pending
+                    }
+                    Err(errno) => Poll::Ready(Err(errno)),
+                }
             }
-            (Err(Errno::EAGAIN), None) => (Poll::Pending, wakers),
-            (answer, _) => (Poll::Ready(answer), wakers),
-        }
+            (Err(Errno::EAGAIN), None) => Poll::Pending,
+            (answer, _) => Poll::Ready(answer),
+        };
+        (answer, !runtime.outbox.is_empty())
     });
-    wakers.into_iter().for_each(Waker::wake);
+    if has_wakers {
+        call_wakers();
+    }
     if answer.is_pending() && own.is_none() {
         let waiter = foreign::waiter(context, slot);
-        return current::with(|runtime| runtime.wait_for(fd, interest, waiter));
+        let waits = current::with(|runtime| runtime.wait_for(fd, interest, waiter));
+        return waits.map_or_else(|errno| Poll::Ready(Err(errno)), |()| Poll::Pending);
     }
     answer
 }
 
+/// Calls the wakers that are not ours. They are rare, and their calls belong outside the borrow.
+#[cold]
+fn call_wakers() {
+    current::with(|runtime| core::mem::take(&mut runtime.outbox)).into_iter().for_each(Waker::wake);
+}
+
 impl Runtime {
+    /// A call into the kernel: charged to virtual time, and whoever it released enters the enabled set.
+    /// Wakers that are not ours are left in the outbox, for the caller to deal with after the borrow.
+    #[inline]
+    pub(super) fn enter_kernel<R>(&mut self, f: impl FnOnce(&mut dyn Backend, &mut Env) -> R) -> R {
+        if self.time_is_virtual {
+            self.env.now = self.env.now.saturating_add_nanos(self.config.call_cost_ns);
+        }
+        self.effect_step = self.steps;
+        let result = f(&mut *self.backend, &mut self.env);
+        self.release_woken();
+        result
+    }
+
     /// Subscribes `waiter`, and notes what the task waits for.
     #[inline]
-    fn wait_for<R>(&mut self, fd: Fd, interest: Readiness, waiter: Waiter) -> Poll<Result<R>> {
-        if let Err(errno) = self.backend.subscribe(&mut self.env, fd, interest, waiter) {
-            return Poll::Ready(Err(errno));
-        }
+    fn wait_for(&mut self, fd: Fd, interest: Readiness, waiter: Waiter) -> Result<()> {
+        self.backend.subscribe(&mut self.env, fd, interest, waiter)?;
         self.release_woken();
         self.note_wait(WaitsFor::Ready(fd, interest));
-        Poll::Pending
+        Ok(())
     }
 }
 

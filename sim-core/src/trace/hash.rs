@@ -71,9 +71,12 @@ pub fn payload_hash(bytes: &[u8]) -> u64 {
 
 #[inline]
 fn whole(bytes: &[u8], start: u64) -> u64 {
-    let mut words = bytes.chunks_exact(8);
-    let hash = words.by_ref().fold(start ^ K[0], |hash, chunk| fold(hash ^ word(chunk), K[1]));
-    let rest = words.remainder();
+    let (words, rest) = bytes.as_chunks();
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let hash = words.iter().fold(start ^ K[0], |hash, bytes| fold(hash ^ word(bytes), K[1]));
+    if rest.is_empty() {
+        return fold(hash, K[2] ^ bytes.len() as u64);
+    }
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     fold(hash ^ u64::from_le_bytes(last), K[2] ^ bytes.len() as u64)

@@ -78,7 +78,8 @@ pub struct Notice {
 pub struct Trace {
     rolling: Rolling,
     count: u64,
-    ring: Box<[Event; RECENT_EVENTS]>,
+    /// The most recent events. It grows with the first of them: most worlds of a search are small.
+    ring: Vec<Event>,
     full: Option<Vec<Event>>,
     lines: Vec<LogLine>,
     notices: Vec<Notice>,
@@ -94,18 +95,10 @@ impl Trace {
     /// A trace without events, which keeps the most recent ones only.
     #[must_use]
     pub fn new() -> Self {
-        let nothing = Event {
-            at: Instant::ZERO,
-            kind: Kind::Observe,
-            actor: Path::WORLD,
-            object: 0,
-            len: 0,
-            data: 0,
-        };
         Self {
             rolling: Rolling::new(),
             count: 0,
-            ring: Box::new([nothing; RECENT_EVENTS]),
+            ring: Vec::new(),
             full: None,
             lines: Vec::new(),
             notices: Vec::new(),
@@ -127,7 +120,10 @@ impl Trace {
     #[inline]
     pub fn event(&mut self, event: Event) {
         self.rolling.event(&event);
-        self.ring[self.count as usize % RECENT_EVENTS] = event;
+        match self.ring.get_mut(self.count as usize % RECENT_EVENTS) {
+            Some(place) => *place = event,
+            None => self.ring.push(event),
+        }
         self.count += 1;
         if let Some(full) = &mut self.full {
             full.push(event);

@@ -291,13 +291,15 @@ fn carry_badly(
 ) -> Result<(Instant, Option<Instant>), Loss> {
     let departs = link.depart(env.now, packet.body.len()).ok_or(Loss::QueueFull)?;
     let config = link.config();
-    if env.choices.chance(&mut flow.loss, config.loss) {
+    let mishaps = flow.mishaps(&mut env.choices);
+    if env.choices.chance(&mut mishaps.loss, config.loss) {
         return Err(Loss::Chance);
     }
-    let duplicated = env.choices.chance(&mut flow.duplicate, config.duplicate);
+    let duplicated = env.choices.chance(&mut mishaps.duplicate, config.duplicate);
+    let in_order = matches!(packet.body, Body::Tcp(_))
+        && !env.choices.chance(&mut mishaps.reorder, config.reorder);
     let mut at = delayed(env, config, flow, departs);
-    if matches!(packet.body, Body::Tcp(_)) && !env.choices.chance(&mut flow.reorder, config.reorder)
-    {
+    if in_order {
         at = at.max(flow.last_arrival);
         flow.last_arrival = at;
     }
@@ -309,7 +311,11 @@ fn carry_badly(
 fn delayed(env: &mut Env, config: &LinkConfig, flow: &mut Flow, departs: Instant) -> Instant {
     let jitter_ns = match config.latency_jitter_ns {
         0 => 0,
-        jitter_ns => env.choices.pick(&mut flow.delay, jitter_ns.saturating_add(1)),
+        jitter_ns => {
+            let alternatives = jitter_ns.saturating_add(1);
+            let delay = flow.delay(&mut env.choices);
+            env.choices.pick(delay, alternatives)
+        }
     };
     departs.saturating_add_nanos(config.latency_min_ns.saturating_add(jitter_ns))
 }
@@ -321,7 +327,7 @@ fn lost(env: &mut Env, packet: &Packet, why: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
+    use crate::packet::NO_PLACE;
     use sim_core::choice::{Choices, Path, Ratio, Seed};
 
     const A: HostId = HostId::new(1);
@@ -342,15 +348,16 @@ mod tests {
         let mut env = Env::new(Choices::seeded(Seed::from_u64(1)));
         let mut fabric = Fabric::new(&mut env, config);
         [A, B, C].into_iter().for_each(|host| fabric.attach(host, &[ip(host)]));
-        let flow = Flow::new(&mut env.choices, Path::WORLD.child("a", 0));
+        let flow = Flow::new(Path::WORLD.child("a", 0));
         Bench { env, fabric, flow }
     }
 
     impl Bench {
         fn send(&mut self, from: HostId, to: IpAddr) -> Transit {
             let (src, dst) = ((ip(from), 1).into(), (to, 2).into());
-            let body = Body::Udp(Bytes::from_static(b"hello"));
-            let packet = Packet { src, dst, flow: self.flow.path, ordinal: 0, body };
+            let body = Body::Udp((&b"hello"[..]).into());
+            let (flow, place) = (self.flow.path, NO_PLACE);
+            let packet = Packet { src, dst, flow, ordinal: 0, place, peer_place: NO_PLACE, body };
             self.fabric.transit(&mut self.env, from, &mut self.flow, &packet)
         }
 

@@ -19,6 +19,7 @@ impl Stack {
     ) -> Result<usize> {
         let socket = self.slab.udp(id)?;
         let (domain, v6_only, connected) = (socket.domain, socket.options.v6_only, socket.remote);
+        let mut bound = socket.local;
         if data.len() > usize::from(u16::MAX) {
             return Err(Errno::EMSGSIZE);
         }
@@ -31,16 +32,17 @@ impl Stack {
             return Err(Errno::EMSGSIZE);
         }
         self.check_unicast(env, id, to)?;
-        if self.slab.udp(id)?.local.port() == 0 {
+        if bound.port() == 0 {
             self.autobind(env, id)?;
+            bound = self.slab.udp(id)?.local;
         }
-        let bound = self.slab.udp(id)?.local;
         let src = SocketAddr::new(self.source_from(bound.ip(), to.ip())?, bound.port());
         self.emit_datagram(env, id, (src, to), data)?;
         self.deliver_local(env);
         Ok(data.len())
     }
 
+    #[inline]
     fn emit_datagram(
         &mut self,
         env: &mut Env,
@@ -62,18 +64,24 @@ impl Stack {
     }
 
     /// Broadcast needs `SO_BROADCAST`; neither it nor multicast is modelled.
+    #[inline]
     fn check_unicast(&mut self, env: &mut Env, id: SocketId, to: SocketAddr) -> Result<()> {
+        if is_broadcast(to.ip()) || to.ip().is_multicast() {
+            return self.refuse_many(env, id, to);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse_many(&mut self, env: &mut Env, id: SocketId, to: SocketAddr) -> Result<()> {
         if is_broadcast(to.ip()) && !self.slab.udp(id)?.options.broadcast {
             return Err(Errno::EACCES);
         }
-        if is_broadcast(to.ip()) || to.ip().is_multicast() {
-            env.trace.notice(
-                "sending to a broadcast or multicast address is not modelled and answers EOPNOTSUPP; \
-                 send to each host by its own address",
-            );
-            return Err(Errno::EOPNOTSUPP);
-        }
-        Ok(())
+        env.trace.notice(
+            "sending to a broadcast or multicast address is not modelled and answers EOPNOTSUPP; \
+             send to each host by its own address",
+        );
+        Err(Errno::EOPNOTSUPP)
     }
 
     /// Fixes the peer of a datagram socket: it alone is sent to by default, and it alone is heard.

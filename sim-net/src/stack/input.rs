@@ -4,8 +4,8 @@ use super::table::{Entry, pair_hash};
 use super::{Owner, SocketId, Stack, is_local};
 use crate::address::is_broadcast;
 use crate::packet::{Body, Flags, Flow, Packet, Segment};
+use crate::payload::Payload;
 use crate::tcp::{Connection, State};
-use bytes::Bytes;
 use sim_core::Env;
 use sim_core::choice::Path;
 use sim_core::trace::Kind;
@@ -20,38 +20,66 @@ struct Arrival {
     ordinal: u32,
 }
 
+impl Arrival {
+    #[inline]
+    fn of(packet: &Packet) -> Self {
+        Self { local: packet.dst, remote: packet.src, flow: packet.flow, ordinal: packet.ordinal }
+    }
+}
+
 impl Stack {
     /// Delivers what this host has sent to itself, and what it answers itself, until nothing is left.
     #[inline]
     pub(super) fn deliver_local(&mut self, env: &mut Env) {
-        while let Some(packet) = self.io.local.pop_front() {
-            self.deliver(env, packet);
+        if !self.io.local.is_empty() {
+            self.deliver_all(env);
+        }
+    }
+
+    fn deliver_all(&mut self, env: &mut Env) {
+        while let Some(mut packet) = self.io.local.pop_front() {
+            self.deliver(env, &mut packet);
+            self.io.recycle(packet);
         }
     }
 
     #[inline]
-    pub(super) fn deliver(&mut self, env: &mut Env, packet: Packet) {
-        let Packet { src, dst, flow, ordinal, body } = packet;
-        env.event(Kind::Deliver, flow, u64::from(ordinal), body.len() as u64, 0);
-        let arrival = Arrival { local: dst, remote: src, flow, ordinal };
-        match body {
-            Body::Tcp(segment) => self.segment(env, arrival, segment),
-            Body::Udp(payload) => self.datagram(env, arrival, payload),
-            Body::Unreachable { from, to } => self.port_unreachable(from, to),
+    pub(super) fn deliver(&mut self, env: &mut Env, packet: &mut Packet) {
+        let (ordinal, len) = (u64::from(packet.ordinal), packet.body.len() as u64);
+        env.event(Kind::Deliver, packet.flow, ordinal, len, 0);
+        match &mut packet.body {
+            Body::Tcp(segment) => {
+                // Nearly every segment is for a connection that its program holds and that has heard of its peer.
+                match self.slab.connection_at(packet.peer_place, &packet.dst, &packet.src) {
+                    Some((id, connection)) if !matches!(connection.owner, Owner::Listener(_)) => {
+                        let duty = connection.segment(env, &mut self.io, segment);
+                        self.settle(env, id, duty);
+                    }
+                    _ => self.find_segment(env, packet),
+                }
+            }
+            Body::Udp(_) => self.datagram(env, packet),
+            Body::Unreachable { from, to } => self.port_unreachable(*from, *to),
         }
     }
 
-    #[inline]
-    fn segment(&mut self, env: &mut Env, arrival: Arrival, segment: Segment) {
+    /// A segment whose sender does not know where it belongs.
+    fn find_segment(&mut self, env: &mut Env, packet: &mut Packet) {
+        let arrival = Arrival::of(packet);
+        let Body::Tcp(segment) = &mut packet.body else {
+            unreachable!("nothing but a segment is for a connection");
+        };
+        let mut segment = segment.hand_over();
         let Some(id) = self.pairs.find(&self.slab, &arrival.local, &arrival.remote) else {
             return self.stray_segment(env, arrival, segment);
         };
         match self.slab.get_mut(id) {
             Some(Entry::Tcp(connection)) => {
+                connection.flow.peer_place = packet.place;
                 if let Owner::Listener(parent) = connection.owner {
                     return self.half_open(env, id, parent, arrival, segment);
                 }
-                let duty = connection.segment(env, &mut self.io, segment);
+                let duty = connection.segment(env, &mut self.io, &mut segment);
                 self.settle(env, id, duty);
             }
             Some(Entry::TimeWait(_)) => self.in_time_wait(env, id, arrival, segment),
@@ -71,7 +99,8 @@ impl Stack {
         if self.may_complete(env, id, parent, arrival, &segment)
             && let Ok(connection) = self.slab.tcp(id)
         {
-            let duty = connection.segment(env, &mut self.io, segment);
+            let mut segment = segment;
+            let duty = connection.segment(env, &mut self.io, &mut segment);
             self.settle(env, id, duty);
         }
     }
@@ -148,7 +177,7 @@ impl Stack {
         let (domain, options) = (listener.domain, listener.inherited());
         let path = arrival.flow.child("peer", arrival.ordinal);
         env.choices.names.note(path, arrival.flow, "peer", arrival.ordinal);
-        let flow = Flow::new(&mut env.choices, path);
+        let flow = Flow::new(path);
         let id = self.slab.insert(|id| {
             Entry::Tcp(Box::new(Connection::new(
                 id,
@@ -180,7 +209,7 @@ impl Stack {
                 ack: 0,
                 window: 0,
                 flags: Flags::RST,
-                payload: Bytes::new(),
+                payload: Payload::new(),
             },
             false => {
                 let ack = segment.seq + segment.seq_len();
@@ -189,7 +218,7 @@ impl Stack {
                     ack,
                     window: 0,
                     flags: Flags::RST | Flags::ACK,
-                    payload: Bytes::new(),
+                    payload: Payload::new(),
                 }
             }
         };
@@ -225,18 +254,22 @@ impl Stack {
             if segment.flags.contains(Flags::FIN) {
                 waiting.until = env.now.saturating_add_nanos(super::life::TIME_WAIT_NS);
             }
-            let reply = Segment { seq, ack, window, flags: Flags::ACK, payload: Bytes::new() };
+            let reply = Segment { seq, ack, window, flags: Flags::ACK, payload: Payload::new() };
             self.answer(env, arrival, Body::Tcp(reply));
         }
     }
 
-    fn datagram(&mut self, env: &mut Env, arrival: Arrival, payload: Bytes) {
-        if !is_local(&self.addrs, arrival.local.ip()) {
+    #[inline]
+    fn datagram(&mut self, env: &mut Env, packet: &mut Packet) {
+        if !is_local(&self.addrs, packet.dst.ip()) {
             return;
         }
-        if let Some(id) = self.receiver_of(arrival) {
-            if let Some(Entry::Udp(socket)) = self.slab.get_mut(id) {
-                socket.take(&mut self.io, arrival.remote, payload);
+        let arrival = Arrival::of(packet);
+        if let Some(id) = self.receiver_of(&arrival) {
+            if let (Some(Entry::Udp(socket)), Body::Udp(payload)) =
+                (self.slab.get_mut(id), &mut packet.body)
+            {
+                socket.take(&mut self.io, packet.src, payload.hand_over());
             }
         } else if !arrival.local.ip().is_multicast() && !is_broadcast(arrival.local.ip()) {
             self.answer(
@@ -249,9 +282,19 @@ impl Stack {
 
     /// The socket for a datagram: connected to its sender, else bound to its address, else to the
     /// wildcard; among equals the one bound last, or the one the addresses choose of those that share the port.
-    fn receiver_of(&self, arrival: Arrival) -> Option<SocketId> {
+    #[inline]
+    fn receiver_of(&self, arrival: &Arrival) -> Option<SocketId> {
         let sockets = self.udp_ports.open.get(&arrival.local.port())?;
-        let score = |id: SocketId| match self.slab.get(id) {
+        if let [only] = **sockets {
+            return (self.score_for(only, arrival) > 0).then_some(only);
+        }
+        self.best_of(sockets, arrival)
+    }
+
+    /// How well a datagram socket fits an arrival on its port: 0 not at all.
+    #[inline]
+    fn score_for(&self, id: SocketId, arrival: &Arrival) -> u32 {
+        match self.slab.get(id) {
             Some(Entry::Udp(socket)) => match socket.remote {
                 Some(remote) if remote != arrival.remote => 0,
                 remote => {
@@ -261,7 +304,11 @@ impl Stack {
                 }
             },
             _ => 0,
-        };
+        }
+    }
+
+    fn best_of(&self, sockets: &[SocketId], arrival: &Arrival) -> Option<SocketId> {
+        let score = |id| self.score_for(id, arrival);
         let best = sockets.iter().map(|&id| score(id)).max().filter(|&best| best > 0)?;
         let equals = || sockets.iter().rev().copied().filter(|&id| score(id) == best);
         let last = equals().next()?;

@@ -2,7 +2,7 @@
 
 use super::SocketId;
 use crate::buffer::Pool;
-use crate::packet::{Body, Flow, Packet};
+use crate::packet::{Body, Flow, NO_PLACE, Packet};
 use sim_core::Env;
 use sim_core::backend::Readiness;
 use sim_core::trace::{Kind, payload_hash};
@@ -16,7 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Out {
     /// Packets for other hosts, in the order in which they were sent, each with the socket whose flow
     /// decides its fate: [`Stack::flow`](super::Stack::flow).
-    pub packets: Vec<(Option<SocketId>, Packet)>,
+    /// A packet is handed on by its box: it is too large to be moved from queue to queue.
+    pub packets: Vec<(Option<SocketId>, Box<Packet>)>,
     /// Events at sockets that a program holds: what Linux would wake the wait queue with. Whether the
     /// socket is still ready is another question: [`Stack::readiness`](super::Stack::readiness).
     pub ready: Vec<(SocketId, Readiness)>,
@@ -24,12 +25,27 @@ pub struct Out {
     pub timers: Vec<(SocketId, Instant)>,
 }
 
+impl Out {
+    /// Whether there is nothing to drain.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packets.len() | self.ready.len() | self.timers.len() == 0
+    }
+}
+
+/// So many boxes are kept for packets to come: more than most hosts have under way at once.
+const SPARE_MAX: usize = 1024;
+
 /// The part of a stack that is lent to a socket's machine.
 #[derive(Debug)]
 pub(crate) struct Io {
     pub(crate) out: Out,
     /// Packets to this host's own addresses, to be delivered before the call returns.
-    pub(crate) local: VecDeque<Packet>,
+    pub(crate) local: VecDeque<Box<Packet>>,
+    /// Boxes of packets that have arrived, to be filled again.
+    #[expect(clippy::vec_box, reason = "it is the boxes that are used again")]
+    pub(crate) spare: Vec<Box<Packet>>,
     pub(crate) pool: Pool,
     /// The flow of what the kernel sends for no socket.
     pub(crate) kernel: Flow,
@@ -57,11 +73,32 @@ impl Io {
             payload.len() as u64,
             payload_hash(payload),
         );
-        let packet = Packet { src, dst, flow: flow.path, ordinal, body };
+        let path = flow.path;
+        let place = id.map_or(NO_PLACE, |id| id.index() as u32);
+        let peer_place = flow.peer_place;
+        let packet = match self.spare.pop() {
+            Some(mut packet) => {
+                // Field by field, so that the packet is built where it will stand.
+                (packet.src, packet.dst) = (src, dst);
+                (packet.flow, packet.ordinal) = (path, ordinal);
+                (packet.place, packet.peer_place) = (place, peer_place);
+                packet.body = body;
+                packet
+            }
+            None => Box::new(Packet { src, dst, flow: path, ordinal, place, peer_place, body }),
+        };
         if on_host {
             self.local.push_back(packet);
         } else {
             self.out.packets.push((id, packet));
+        }
+    }
+
+    /// Takes back the box of a packet that has arrived.
+    #[inline]
+    pub(crate) fn recycle(&mut self, packet: Box<Packet>) {
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(packet);
         }
     }
 
@@ -76,7 +113,10 @@ impl Io {
         let ordinal = self.kernel.ordinal;
         self.kernel.ordinal = ordinal.wrapping_add(1);
         env.event(Kind::Send, self.kernel.path, u64::from(ordinal), 0, 0);
-        let packet = Packet { src: ends.0, dst: ends.1, flow: self.kernel.path, ordinal, body };
+        let path = self.kernel.path;
+        let (src, dst) = ends;
+        let (place, peer_place) = (NO_PLACE, NO_PLACE);
+        let packet = Box::new(Packet { src, dst, flow: path, ordinal, place, peer_place, body });
         if on_host {
             self.local.push_back(packet);
         } else {

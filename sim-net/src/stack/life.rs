@@ -16,6 +16,12 @@ impl Stack {
     /// Does what a step of a connection left to do.
     #[inline]
     pub(super) fn settle(&mut self, env: &Env, id: SocketId, duty: Duty) {
+        if duty != Duty::Nothing {
+            self.fulfil(env, id, duty);
+        }
+    }
+
+    fn fulfil(&mut self, env: &Env, id: SocketId, duty: Duty) {
         match duty {
             Duty::Nothing => {}
             Duty::Accept => self.enter_queue(id),

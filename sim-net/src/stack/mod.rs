@@ -76,7 +76,7 @@ impl Stack {
     pub fn new(env: &mut Env, host_path: Path, addrs: Vec<IpAddr>) -> Self {
         let kernel = host_path.child("kernel", 0);
         env.choices.names.note(kernel, host_path, "kernel", 0);
-        let kernel = Flow::new(&mut env.choices, kernel);
+        let kernel = Flow::new(kernel);
         Self {
             addrs,
             slab: Slab::default(),
@@ -84,7 +84,13 @@ impl Stack {
             tcp_ports: Ports::new(),
             udp_ports: Ports::new(),
             max_backlog: MAX_BACKLOG,
-            io: Io { out: Out::default(), local: VecDeque::new(), pool: Pool::default(), kernel },
+            io: Io {
+                out: Out::default(),
+                local: VecDeque::new(),
+                spare: Vec::new(),
+                pool: Pool::default(),
+                kernel,
+            },
         }
     }
 
@@ -116,6 +122,27 @@ impl Stack {
         &mut self.io.out
     }
 
+    /// Takes every packet out of [`Out::packets`], with its flow.
+    #[inline]
+    pub fn drain_packets(
+        &mut self,
+        mut carry: impl FnMut(&mut Flow, Option<SocketId>, Box<Packet>),
+    ) {
+        // Turned round and popped from the back: most calls send one packet, for which a drain costs more than it does.
+        if self.io.out.packets.len() > 1 {
+            self.io.out.packets.reverse();
+        }
+        while let Some((id, packet)) = self.io.out.packets.pop() {
+            carry(self.flow(id), id, packet);
+        }
+    }
+
+    /// Takes back the box of a packet that this stack has sent and that has arrived, to be filled again.
+    #[inline]
+    pub fn recycle(&mut self, packet: Box<Packet>) {
+        self.io.recycle(packet);
+    }
+
     /// The flow of a packet in [`Out::packets`], for [`Fabric::transit`](crate::Fabric::transit). Packets of
     /// no socket, and of one that is gone by now, share the kernel's.
     #[inline]
@@ -130,12 +157,12 @@ impl Stack {
     /// Creates a socket (socket(2)) named `path`.
     pub fn socket(
         &mut self,
-        env: &mut Env,
+        _env: &mut Env,
         domain: Domain,
         kind: SocketKind,
         path: Path,
     ) -> Result<SocketId> {
-        let flow = Flow::new(&mut env.choices, path);
+        let flow = Flow::new(path);
         let options = Options::new(kind);
         Ok(self.slab.insert(|id| match kind {
             SocketKind::Stream => Entry::Tcp(Box::new(tcp::Connection::new(
@@ -398,9 +425,9 @@ impl Stack {
         self.deliver_local(env);
     }
 
-    /// Takes in a packet that arrived for this host.
+    /// Takes in a packet that arrived for this host. What is left of the packet means nothing.
     #[inline]
-    pub fn receive(&mut self, env: &mut Env, packet: Packet) {
+    pub fn receive(&mut self, env: &mut Env, packet: &mut Packet) {
         self.deliver(env, packet);
         self.deliver_local(env);
     }

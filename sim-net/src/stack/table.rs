@@ -147,6 +147,25 @@ impl Slab {
         }
     }
 
+    /// The connection in a place, if it has these addresses.
+    #[inline]
+    pub(crate) fn connection_at(
+        &mut self,
+        place: u32,
+        local: &SocketAddr,
+        remote: &SocketAddr,
+    ) -> Option<(SocketId, &mut Connection)> {
+        let slot = self.slots.get_mut(place as usize)?;
+        let id = SocketId { index: place, generation: slot.generation };
+        match &mut slot.entry {
+            Some(Entry::Tcp(connection)) if connection.binding.paired => {
+                let has_pair = connection.local == *local && connection.remote == *remote;
+                has_pair.then_some((id, connection))
+            }
+            _ => None,
+        }
+    }
+
     /// Every entry, in order of places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketId, &Entry)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {

@@ -4,8 +4,8 @@ use super::send::Fin;
 use super::timers::FIN_TIMEOUT_NS;
 use super::{Connection, Duty, Progress, Shut, State};
 use crate::packet::Flags;
+use crate::payload::Payload;
 use crate::stack::{Io, Owner};
-use bytes::Bytes;
 use sim_core::backend::Shutdown;
 use sim_core::{Env, Errno, Result};
 
@@ -88,7 +88,7 @@ impl Connection {
     /// Ends the connection with an RST where the peer is owed one.
     pub(crate) fn abort(&mut self, env: &mut Env, io: &mut Io) -> Duty {
         if self.state.owes_reset() || matches!(self.state, State::Closing | State::LastAck) {
-            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Bytes::new());
+            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Payload::new());
         }
         self.vanish(io)
     }
@@ -96,7 +96,7 @@ impl Connection {
     /// A fault or connect(AF_UNSPEC): both ends learn of a reset.
     pub(crate) fn reset(&mut self, env: &mut Env, io: &mut Io) -> Duty {
         if self.state.owes_reset() || matches!(self.state, State::Closing | State::LastAck) {
-            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Bytes::new());
+            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Payload::new());
         }
         self.fail(io, Errno::ECONNRESET)
     }

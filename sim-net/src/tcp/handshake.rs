@@ -3,8 +3,8 @@
 use super::send::{LOOPBACK_MSS_BYTES, MSS_BYTES};
 use super::{Connection, Duty, State};
 use crate::packet::{Flags, Segment};
+use crate::payload::Payload;
 use crate::stack::{Io, Options, SocketId};
-use bytes::Bytes;
 use sim_core::{Env, Errno, Result};
 use std::collections::VecDeque;
 
@@ -68,7 +68,7 @@ impl Connection {
         self.error = None;
         self.snd.start(iss, self.route_mss());
         self.timers.stop();
-        self.emit(env, io, iss, Flags::SYN, Bytes::new());
+        self.emit(env, io, iss, Flags::SYN, Payload::new());
         self.wait_for_handshake(env);
         self.arm(io);
     }
@@ -88,7 +88,7 @@ impl Connection {
         self.state = State::SynReceived;
         self.rcv.start(syn.seq);
         self.snd.first_window(syn.seq, self.snd.una, syn.window);
-        self.emit(env, io, self.snd.una, Flags::SYN | Flags::ACK, Bytes::new());
+        self.emit(env, io, self.snd.una, Flags::SYN | Flags::ACK, Payload::new());
         self.timers.stop();
         self.wait_for_handshake(env);
     }
@@ -98,7 +98,7 @@ impl Connection {
         let acks = segment.flags.contains(Flags::ACK);
         if acks && segment.ack != self.snd.nxt {
             if !segment.flags.contains(Flags::RST) {
-                self.emit(env, io, segment.ack, Flags::RST, Bytes::new());
+                self.emit(env, io, segment.ack, Flags::RST, Payload::new());
             }
             return Duty::Nothing;
         }

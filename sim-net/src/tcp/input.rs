@@ -2,8 +2,8 @@
 
 use super::{Connection, Duty, Shut, State};
 use crate::packet::{Flags, Segment};
+use crate::payload::Payload;
 use crate::stack::{Io, Owner};
-use bytes::Bytes;
 use sim_core::backend::Readiness;
 use sim_core::{Env, Errno};
 use sim_time::Instant;
@@ -15,15 +15,15 @@ const QUIET_NS: u64 = 500_000_000;
 impl Connection {
     /// Takes in a segment.
     #[inline]
-    pub(crate) fn segment(&mut self, env: &mut Env, io: &mut Io, segment: Segment) -> Duty {
-        if self.is_expected(&segment) {
+    pub(crate) fn segment(&mut self, env: &mut Env, io: &mut Io, segment: &mut Segment) -> Duty {
+        if self.is_expected(segment) {
             self.expected(env, io, segment);
             return Duty::Nothing;
         }
         if self.state == State::SynSent {
-            return self.in_syn_sent(env, io, &segment);
+            return self.in_syn_sent(env, io, segment);
         }
-        let duty = self.unexpected(env, io, segment);
+        let duty = self.unexpected(env, io, segment.hand_over());
         if duty != Duty::Close {
             self.arm(io);
         }
@@ -43,12 +43,12 @@ impl Connection {
     }
 
     #[inline]
-    fn expected(&mut self, env: &mut Env, io: &mut Io, segment: Segment) {
+    fn expected(&mut self, env: &mut Env, io: &mut Io, segment: &mut Segment) {
         self.timers.heard(env.now);
         self.acknowledged(env, io, segment.ack, segment.window, segment.payload.is_empty());
         self.snd.note_window(segment.seq, segment.ack, segment.window);
         if !segment.payload.is_empty() {
-            self.take_in_order(env, io, segment.payload);
+            self.take_in_order(env, io, segment.payload.hand_over());
         }
         self.finish(env, io);
         self.arm(io);
@@ -164,7 +164,7 @@ impl Connection {
 
     fn beyond_what_was_sent(&mut self, env: &mut Env, io: &mut Io, segment: &Segment) -> Duty {
         match self.state {
-            State::SynReceived => self.emit(env, io, segment.ack, Flags::RST, Bytes::new()),
+            State::SynReceived => self.emit(env, io, segment.ack, Flags::RST, Payload::new()),
             _ => self.challenge(env, io),
         }
         Duty::Nothing
@@ -174,7 +174,7 @@ impl Connection {
     fn take_ack(&mut self, env: &mut Env, io: &mut Io, segment: &Segment) -> Duty {
         if self.state == State::SynReceived {
             if segment.ack != self.snd.nxt {
-                self.emit(env, io, segment.ack, Flags::RST, Bytes::new());
+                self.emit(env, io, segment.ack, Flags::RST, Payload::new());
                 return Duty::Nothing;
             }
             self.establish(env, segment);
@@ -216,7 +216,7 @@ impl Connection {
         env: &mut Env,
         io: &mut Io,
         seq: u64,
-        payload: Bytes,
+        payload: Payload,
         fin: bool,
     ) -> Duty {
         let end = seq + payload.len() as u64;
@@ -226,7 +226,7 @@ impl Connection {
                 if self.shut.read && !payload.is_empty() && end > self.rcv.nxt =>
             {
                 // Nobody will read it: the peer must not believe that it was read (RFC 1122, section 4.2.2.13).
-                self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Bytes::new());
+                self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Payload::new());
                 return self.fail(io, Errno::ECONNRESET);
             }
             State::FinWait1 | State::FinWait2 => {}

@@ -42,8 +42,8 @@ pub(crate) use receive::data_capacity;
 pub(crate) use state::Duty;
 
 use crate::packet::{Body, Flags, Flow, Segment};
+use crate::payload::Payload;
 use crate::stack::{Binding, Io, Options, Owner, SocketId};
-use bytes::Bytes;
 use receive::Receiving;
 use send::Sending;
 use sim_core::backend::{Domain, Readiness};
@@ -172,14 +172,26 @@ impl Connection {
     }
 
     /// Sends a segment. One that acknowledges settles what was to be acknowledged.
-    #[inline]
     pub(crate) fn emit(
         &mut self,
         env: &mut Env,
         io: &mut Io,
         seq: u64,
         flags: Flags,
-        payload: Bytes,
+        payload: Payload,
+    ) {
+        self.emit_here(env, io, seq, flags, payload);
+    }
+
+    /// As [`Connection::emit`], inlined by force: for new data, which most segments carry.
+    #[inline(always)]
+    pub(crate) fn emit_here(
+        &mut self,
+        env: &mut Env,
+        io: &mut Io,
+        seq: u64,
+        flags: Flags,
+        payload: Payload,
     ) {
         let (ack, window) = if flags.contains(Flags::ACK) {
             let capacity = data_capacity(self.options.receive_buffer);
@@ -195,7 +207,7 @@ impl Connection {
 
     /// Sends an acknowledgement without data.
     pub(crate) fn acknowledge(&mut self, env: &mut Env, io: &mut Io) {
-        self.emit(env, io, self.snd.nxt, Flags::ACK, Bytes::new());
+        self.emit(env, io, self.snd.nxt, Flags::ACK, Payload::new());
     }
 
     /// One line for a report.

@@ -5,8 +5,8 @@
 
 use super::{Connection, State};
 use crate::buffer::ReceiveBuffer;
+use crate::payload::Payload;
 use crate::stack::Io;
-use bytes::{Buf, Bytes};
 use sim_core::backend::{Readiness, RecvFlags};
 use sim_core::{Env, Errno, Result};
 use sim_time::Instant;
@@ -31,7 +31,7 @@ pub(crate) struct Receiving {
     pub(crate) edge: u64,
     pub(crate) buffer: ReceiveBuffer,
     /// Segments beyond `nxt`, by their first number.
-    ahead: BTreeMap<u64, Bytes>,
+    ahead: BTreeMap<u64, Payload>,
     /// The number of a FIN beyond `nxt`.
     fin_ahead: Option<u64>,
     /// An acknowledgement is due with the end of this step.
@@ -182,7 +182,7 @@ impl Connection {
 
     /// Takes in the payload of the segment that is next in order.
     #[inline]
-    pub(crate) fn take_in_order(&mut self, env: &Env, io: &mut Io, payload: Bytes) {
+    pub(crate) fn take_in_order(&mut self, env: &Env, io: &mut Io, payload: Payload) {
         let len = payload.len() as u32;
         self.rcv.nxt += u64::from(len);
         self.rcv.buffer.push(payload);
@@ -218,7 +218,7 @@ impl Connection {
         env: &Env,
         io: &mut Io,
         seq: u64,
-        payload: Bytes,
+        payload: Payload,
         fin: bool,
     ) -> bool {
         let end = seq + payload.len() as u64;
@@ -242,7 +242,7 @@ impl Connection {
     }
 
     /// The part of a segment that is new and fits the window.
-    fn trim(&self, seq: u64, mut payload: Bytes) -> Bytes {
+    fn trim(&self, seq: u64, mut payload: Payload) -> Payload {
         let old = self.rcv.nxt.saturating_sub(seq).min(payload.len() as u64);
         payload.advance(old as usize);
         let room = self.rcv.edge.saturating_sub(seq.max(self.rcv.nxt));
@@ -250,7 +250,7 @@ impl Connection {
         payload
     }
 
-    fn keep_ahead(&mut self, seq: u64, payload: Bytes) {
+    fn keep_ahead(&mut self, seq: u64, payload: Payload) {
         let payload = self.trim(seq, payload);
         if payload.is_empty() || seq <= self.rcv.nxt {
             return;

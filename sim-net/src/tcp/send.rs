@@ -8,8 +8,8 @@
 use super::{Connection, State};
 use crate::buffer::{CHUNK_BYTES, SendBuffer};
 use crate::packet::Flags;
+use crate::payload::Payload;
 use crate::stack::Io;
-use bytes::Bytes;
 use core::cell::Cell;
 use sim_core::backend::Readiness;
 use sim_core::{Env, Errno, Result};
@@ -183,6 +183,7 @@ impl Connection {
     }
 
     /// Whether at least a third of the send buffer is free.
+    #[inline]
     pub(crate) fn is_writable(&self) -> bool {
         3 * self.snd.buffer.len() as u64 <= 2 * u64::from(self.options.send_buffer)
     }
@@ -199,7 +200,7 @@ impl Connection {
             self.transmit_new(env, io, payload);
         }
         if self.snd.fin == Fin::Queued && self.snd.buffer.unsent() == 0 {
-            self.transmit_new(env, io, Bytes::new());
+            self.transmit_new(env, io, Payload::new());
         }
         if self.snd.buffer.unsent() > 0
             && !self.snd.in_flight()
@@ -210,7 +211,8 @@ impl Connection {
         }
     }
 
-    fn transmit_new(&mut self, env: &mut Env, io: &mut Io, payload: Bytes) {
+    #[inline]
+    fn transmit_new(&mut self, env: &mut Env, io: &mut Io, payload: Payload) {
         let (seq, len) = (self.snd.nxt, payload.len());
         let last = self.snd.fin == Fin::Queued && self.snd.buffer.unsent() == 0;
         let flags = if last { Flags::ACK | Flags::FIN } else { Flags::ACK };
@@ -224,7 +226,7 @@ impl Connection {
         if self.snd.timed.is_none() {
             self.snd.timed = Some((self.snd.nxt, env.now));
         }
-        self.emit(env, io, seq, flags, payload);
+        self.emit_here(env, io, seq, flags, payload);
         if self.timers.resend_at == Instant::MAX {
             self.timers.resend_at = env.now.saturating_add_nanos(self.timers.rto_ns());
         }
@@ -240,9 +242,9 @@ impl Connection {
         // An answer could be to either transmission, so neither is timed (RFC 6298, section 3: Karn).
         self.snd.timed = None;
         match self.state {
-            State::SynSent => self.emit(env, io, self.snd.una, Flags::SYN, Bytes::new()),
+            State::SynSent => self.emit(env, io, self.snd.una, Flags::SYN, Payload::new()),
             State::SynReceived => {
-                self.emit(env, io, self.snd.una, Flags::SYN | Flags::ACK, Bytes::new());
+                self.emit(env, io, self.snd.una, Flags::SYN | Flags::ACK, Payload::new());
             }
             _ => return self.resend_data(env, io, at),
         }
@@ -295,6 +297,7 @@ impl Connection {
     }
 
     /// Ends the timing of a round trip, if `ack` covers what was timed.
+    #[inline]
     pub(crate) fn sample_round_trip(&mut self, env: &Env, ack: u64) {
         if let Some((end, sent_at)) = self.snd.timed
             && ack >= end

@@ -8,8 +8,8 @@
 
 use super::{Connection, Duty, State};
 use crate::packet::Flags;
+use crate::payload::Payload;
 use crate::stack::{Io, Owner};
-use bytes::Bytes;
 use core::time::Duration;
 use sim_core::{Env, Errno};
 use sim_time::Instant;
@@ -110,6 +110,7 @@ impl Timers {
     }
 
     /// Takes in a measured round trip (RFC 6298, section 2).
+    #[inline]
     pub(crate) fn sample(&mut self, round_trip: Duration) {
         let rtt_ns = (round_trip.as_nanos() as u64).max(1000);
         if self.srtt_ns == 0 {
@@ -311,7 +312,7 @@ impl Connection {
 
     /// Sends a segment that the peer must answer: it repeats a number long acknowledged.
     fn probe(&mut self, env: &mut Env, io: &mut Io) {
-        self.emit(env, io, self.snd.una - 1, Flags::ACK, Bytes::new());
+        self.emit(env, io, self.snd.una - 1, Flags::ACK, Payload::new());
     }
 
     /// Starts or stops keepalive, as `SO_KEEPALIVE` says.
@@ -344,7 +345,7 @@ impl Connection {
             false => self.timers.probes > 0 && silence >= self.options.user_timeout,
         };
         if timed_out {
-            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Bytes::new());
+            self.emit(env, io, self.snd.nxt, Flags::RST | Flags::ACK, Payload::new());
             return self.fail(io, Errno::ETIMEDOUT);
         }
         self.timers.probes += 1;

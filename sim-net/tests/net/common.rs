@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[derive(Debug)]
 enum Event {
-    Arrive(usize, Packet),
+    Arrive(usize, Box<Packet>),
     Timer(usize, SocketId),
 }
 
@@ -141,9 +141,9 @@ impl Net {
         let Some(((at, _), event)) = self.agenda.pop_first() else { return false };
         self.env.now = self.env.now.max(at);
         match event {
-            Event::Arrive(host, packet) => {
+            Event::Arrive(host, mut packet) => {
                 self.delivered += 1;
-                self.stacks[host].receive(&mut self.env, packet);
+                self.stacks[host].receive(&mut self.env, &mut packet);
                 self.drain(host);
             }
             Event::Timer(host, id) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sim_core::Env;
 use sim_core::backend::{Domain, Shutdown, SocketKind};
 use sim_core::choice::{Choices, Path, Seed};
-use sim_net::{Body, Flags, Packet, Segment, SocketId, Stack, State};
+use sim_net::{Body, Flags, NO_PLACE, Packet, Segment, SocketId, Stack, State};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -97,11 +97,19 @@ impl Bench {
     }
 
     fn inject(&mut self, flags: Flags, seq: u64, ack: u64, len: usize) {
-        let payload = Bytes::from(vec![b'p'; len]);
+        let payload = Bytes::from(vec![b'p'; len]).into();
         let body = Body::Tcp(Segment { seq, ack, window: WINDOW, flags, payload });
         let flow = Path::WORLD.child("peer", 0);
-        let packet = Packet { src: self.remote, dst: self.local, flow, ordinal: 0, body };
-        self.stack.receive(&mut self.env, packet);
+        let mut packet = Packet {
+            src: self.remote,
+            dst: self.local,
+            flow,
+            ordinal: 0,
+            place: NO_PLACE,
+            peer_place: NO_PLACE,
+            body,
+        };
+        self.stack.receive(&mut self.env, &mut packet);
         self.collect();
     }
 

@@ -24,11 +24,11 @@ fn carry(net: &mut Net, from: usize, spare: &mut Out, timer: &mut [Instant; 2]) 
     carried
 }
 
-fn arrive(net: &mut Net, transit: Transit, packet: Packet) {
+fn arrive(net: &mut Net, transit: Transit, mut packet: Box<Packet>) {
     let Transit::Arrive { host, at, .. } = transit else { panic!("the link is good") };
     let to: HostId = host;
     net.env.now = at;
-    net.stacks[to.index()].receive(&mut net.env, packet);
+    net.stacks[to.index()].receive(&mut net.env, &mut packet);
 }
 
 #[test]

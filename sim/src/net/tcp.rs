@@ -224,7 +224,7 @@ impl TcpStream {
     /// As send(2); part of it may have been sent.
     pub async fn write_all(&mut self, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
-            let sent = self.write(data).await?;
+            let sent = poll_fn(|context| self.poll_write_slice(context, data)).await?;
             data = &data[sent..];
         }
         Ok(())
@@ -236,7 +236,7 @@ impl TcpStream {
     /// As recv(2); `UnexpectedEof` if the stream ends before.
     pub async fn read_exact(&mut self, mut into: &mut [u8]) -> io::Result<()> {
         while !into.is_empty() {
-            match self.read(into).await? {
+            match poll_fn(|context| self.poll_read_slice(context, into)).await? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => into = &mut into[read..],
             }
@@ -290,6 +290,7 @@ impl TcpStream {
         shut(self.0.fd, how)
     }
 
+    #[inline]
     pub(super) fn poll_read_slice(
         &mut self,
         context: &mut Context<'_>,
@@ -298,6 +299,7 @@ impl TcpStream {
         poll_recv(context, &mut self.0.read, self.0.fd, into, RecvFlags::default())
     }
 
+    #[inline]
     pub(super) fn poll_write_slice(
         &mut self,
         context: &mut Context<'_>,
@@ -379,6 +381,7 @@ impl TcpStream {
     }
 }
 
+#[inline]
 fn poll_recv(
     context: &mut Context<'_>,
     slot: &mut WakerSlot,
@@ -392,6 +395,7 @@ fn poll_recv(
     read.map_err(Into::into)
 }
 
+#[inline]
 fn poll_send(
     context: &mut Context<'_>,
     slot: &mut WakerSlot,
@@ -424,6 +428,7 @@ impl OwnedReadHalf {
         poll_fn(|context| self.poll_read_slice(context, into)).await
     }
 
+    #[inline]
     pub(super) fn poll_read_slice(
         &mut self,
         context: &mut Context<'_>,
@@ -461,6 +466,7 @@ impl OwnedWriteHalf {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn poll_write_slice(
         &mut self,
         context: &mut Context<'_>,

@@ -147,6 +147,7 @@ impl UdpSocket {
     }
 }
 
+#[inline]
 fn poll_in(
     context: &mut Context<'_>,
     slot: &mut WakerSlot,
@@ -159,6 +160,7 @@ fn poll_in(
     received.map(|received| received.map(|r| (r.len, r.from)).map_err(Into::into))
 }
 
+#[inline]
 fn poll_out<R>(
     context: &mut Context<'_>,
     slot: &mut WakerSlot,
