@@ -5,7 +5,6 @@
 //! others go first. Segments of one connection do not overtake one another there: the second waits
 //! in the chain of the first, because a reordering network is a fault that the fabric decides, not an
 //! accident of scheduling.
-//!
 
 use crate::line::Line;
 use core::cmp::Ordering;

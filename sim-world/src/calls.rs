@@ -18,11 +18,12 @@ use sim_time::Instant;
 use std::net::SocketAddr;
 
 impl Universe {
-    /// Notes a call and its answer.
+    /// Notes a call and its answer, unless it would block: then the poll that made it says as much.
     #[inline]
     fn note<T>(env: &mut Env, call: Call, result: &Result<T>, len: impl FnOnce(&T) -> u64) {
         let (len, errno) = match result {
             Ok(value) => (len(value), 0),
+            Err(Errno::EAGAIN) => return,
             Err(errno) => (0, u64::from(errno.raw())),
         };
         env.event(Kind::Call, env.actor.path, call as u64, len, errno);

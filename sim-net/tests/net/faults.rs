@@ -1,6 +1,6 @@
 //! Partitions one way and both, narrow links, crashes, and the patience of a connection with them.
 
-use crate::common::{Net, Sock, addr, host, ip};
+use crate::wire::{Net, Sock, addr, host, ip};
 use sim_core::Errno;
 use sim_core::backend::{
     Domain, OptionName, Readiness, RecvFlags, Shutdown, SocketKind, SocketOption,

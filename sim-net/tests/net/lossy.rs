@@ -3,7 +3,7 @@
 //! The reference is a byte queue a direction: what one end accepted, the other end receives, in order
 //! and once, up to the point where an end is told of an error.
 
-use crate::common::{Net, Sock};
+use crate::wire::{Net, Sock};
 use proptest::prelude::*;
 use sim_core::Errno;
 use sim_core::backend::{Shutdown, SocketOption};
@@ -90,7 +90,7 @@ impl Script {
                     .call(self.ends[side].sock, |stack, env, id| stack.reset_connection(env, id));
             }
             Step::Cut(ms) => {
-                self.net.fabric.isolate(crate::common::host(0));
+                self.net.fabric.isolate(crate::wire::host(0));
                 self.net.run_ms(ms);
                 self.net.fabric.heal();
             }

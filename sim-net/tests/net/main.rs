@@ -1,9 +1,8 @@
 //! The stack and the fabric together: recorded answers of Linux, random scripts over bad links, faults.
 
-mod common;
 mod faults;
 mod lossy;
 mod oracle;
 mod segments;
-mod speed;
 mod thin;
+mod wire;

@@ -4,7 +4,7 @@
 //! by the shortest exchange, then one segment. What follows is compared with the rules of RFC 9293,
 //! section 3.10.7, that hold everywhere, and the plain cases are written down as a snapshot.
 
-use crate::common::addr;
+use crate::wire::addr;
 use bytes::Bytes;
 use sim_core::Env;
 use sim_core::backend::{Domain, Shutdown, SocketKind};

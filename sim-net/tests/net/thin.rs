@@ -1,6 +1,6 @@
 //! The thin path, end to end.
 
-use crate::common::{Net, addr};
+use crate::wire::{Net, addr};
 use sim_core::Errno;
 use sim_core::backend::Readiness;
 use sim_net::{LinkConfig, State};

@@ -1,7 +1,7 @@
 //! TCP on loopback, ports and TIME_WAIT: cases of `probe_net.py`.
 
 use super::{Answers, Case, connect_blocking, outcome, pause, states};
-use crate::common::{Net, Sock, addr};
+use crate::wire::{Net, Sock, addr};
 use serde_json::json;
 use sim_core::Result;
 use sim_core::backend::{Domain, SocketKind, SocketOption};

@@ -2,7 +2,7 @@
 
 use super::stream::{LINGER0, pair};
 use super::{Answers, Case, connect_blocking, fill, send};
-use crate::common::{Net, Sock, addr};
+use crate::wire::{Net, Sock, addr};
 use serde_json::{Value, json};
 use sim_core::backend::{OptionName, Readiness, SocketOption};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! epoll sequences that need no more than readiness and events: a test's own one-descriptor epoll.
 
 use super::{Answers, Case, drain, fill, recv};
-use crate::common::{Net, Sock};
+use crate::wire::{Net, Sock};
 use sim_core::backend::{Readiness, Shutdown, SocketOption};
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ mod stream;
 mod two_hosts;
 mod udp;
 
-use crate::common::{Net, Sock};
+use crate::wire::{Net, Sock};
 use serde_json::Value;
 use sim_core::backend::Readiness;
 use sim_core::{Errno, Result};

@@ -2,7 +2,7 @@
 
 use super::stream::LINGER0;
 use super::{Answers, Case, connect_blocking, ep, outcome, pause, recv, send, so_error, states};
-use crate::common::{Net, Sock, addr};
+use crate::wire::{Net, Sock, addr};
 use serde_json::{Value, json};
 use sim_core::Errno;
 use sim_core::backend::{Domain, Readiness, Shutdown, SocketKind, SocketOption};

@@ -1,7 +1,7 @@
 //! TCP on loopback, data, half close and reset: cases of `probe_net.py`.
 
 use super::{Answers, Case, drain, ep, length, outcome, pause, recv, send, so_error, states};
-use crate::common::{Net, Sock, addr};
+use crate::wire::{Net, Sock, addr};
 use sim_core::backend::{RecvFlags, Shutdown, SocketOption};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::{
     Answers, Case, connect_blocking, count, drain, ep, fill, outcome, recv, send, so_error,
 };
-use crate::common::{Net, Sock, addr, host, ip};
+use crate::wire::{Net, Sock, addr, host, ip};
 use serde_json::json;
 use sim_core::Errno;
 use sim_core::backend::{Domain, Readiness, Shutdown, SocketKind, SocketOption};

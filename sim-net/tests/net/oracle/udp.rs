@@ -1,7 +1,7 @@
 //! Datagrams on loopback: the cases of `probe_net.py`, `udp`.
 
 use super::{Answers, Case, count, ep, length, outcome, recv, send};
-use crate::common::{Net, Sock, addr};
+use crate::wire::{Net, Sock, addr};
 use sim_core::backend::{OptionName, RecvFlags, Shutdown, SocketOption};
 use std::net::SocketAddr;
 
