@@ -93,6 +93,17 @@ enum Kept {
     Pool { members: Vec<(Member, u64)>, joined: u64 },
 }
 
+/// A pool has at most so many times the room it needs,
+const ROOM_MAX: usize = 16;
+/// unless it has no more than this.
+const ROOM_MIN: usize = 4096;
+
+/// Gives back the room of a crowd that has gone, as after a hundred thousand tasks were spawned at once.
+#[cold]
+fn give_back(members: &mut Vec<(Member, u64)>) {
+    members.shrink_to(members.capacity() / 4);
+}
+
 /// So many gaps are not worth closing.
 const GAPS_MIN: usize = 64;
 
@@ -211,7 +222,13 @@ impl Members {
                 }
                 member
             }
-            Kept::Pool { members, .. } => members.swap_remove(place as usize).0,
+            Kept::Pool { members, .. } => {
+                let (member, _) = members.swap_remove(place as usize);
+                if members.capacity() > ROOM_MIN && members.len() < members.capacity() / ROOM_MAX {
+                    give_back(members);
+                }
+                member
+            }
         }
     }
 
