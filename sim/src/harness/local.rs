@@ -4,15 +4,14 @@
 //! A failing seed is run again with its log and every event kept, which searching does without; if
 //! the second run is another one, that is what is reported.
 
-use super::batch::{Planner, Series};
 use super::settings::Settings;
-use super::strategy::Strategy;
-use super::subject::{Broken, RunPlan, Subject};
+use super::subject::{Quietly, Subject};
 use super::{TestSpec, Verdict, story};
 use core::ops::Range;
 use sim_core::choice::Seed;
 use sim_core::rt::{Failure, Report};
 use sim_core::simtrace::{self, Simtrace};
+use sim_worker::{Broken, Planner, RunPlan, Series, Strategy};
 use std::path::{Path, PathBuf};
 
 /// How many seeds a test gets where nobody says.
@@ -84,9 +83,9 @@ where
     let mut planner = Planner::new(series, runs.start, None);
     for run in runs {
         let broken = |broken| broken_text(&subject.spec, series, run, &broken);
-        let plan = planner.plan(subject, run).map_err(broken)?;
+        let plan = planner.plan(&mut Quietly(subject), run).map_err(broken)?;
         let report = subject.execute(&plan).map_err(broken)?;
-        planner.learn(run, &report);
+        planner.learn(run, report.choices);
         if let Some(failure) = report.end.failure().cloned() {
             return Ok(Some(Found { run, plan, report, failure }));
         }

@@ -5,18 +5,14 @@
 //! - As a worker, when `cargo sim` has set `SIM_WORKER` and `SIM_PLAN`: it performs the runs it is
 //!   told to and writes a line of JSON for each. See `worker`.
 //! - Run `i` of a test depends on (base seed, test name, `i`) and on the head of its batch of 32,
-//!   which is FIFO and teaches the others how many choices to expect; see `batch`. Nothing
+//!   which is FIFO and teaches the others how many choices to expect; see [`sim_worker::batch`]. Nothing
 //!   else is carried from run to run.
 //! - Each run has an operating-system thread to itself, since std keeps hash keys per thread.
 //! - A mistake in a `SIM_*` variable fails the test with one line; it is never ignored.
 
-mod batch;
-mod json;
 mod local;
-mod plan;
 mod settings;
 mod story;
-mod strategy;
 mod subject;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The `SIM_*` variables: the only place where a test looks at its environment, before any run begins.
 
-use super::strategy::Strategy;
 use sim_core::choice::Seed;
+use sim_worker::Strategy;
 use std::env;
 use std::path::PathBuf;
 

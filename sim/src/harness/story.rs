@@ -1,18 +1,14 @@
 //! A failure as it is told: the file that keeps it and the text that prints it.
 
 use super::TestSpec;
-use super::batch::Series;
-use super::subject::RunPlan;
 use sim_core::rt::{Failure, Report};
 use sim_core::simtrace::{FAILURES, Simtrace};
-use sim_core::trace::Recorded;
+use sim_worker::report::last_lines;
+use sim_worker::{RunPlan, Series};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// How many of the last events are printed.
-const LAST_EVENTS: usize = 16;
 
 /// The root of the project: the folder of the nearest manifest that has a `[workspace]`, else that of the package.
 pub(super) fn project_root(manifest_dir: &str) -> PathBuf {
@@ -86,30 +82,6 @@ pub(super) fn last_events(report: &Report) -> String {
         lines if lines.is_empty() => String::new(),
         lines => format!("last events:\n{}", indent(&lines.join("\n"))),
     }
-}
-
-/// The last events of a run, with the log lines among them where they were kept.
-pub(super) fn last_lines(report: &Report) -> Vec<String> {
-    match &report.recorded {
-        Some(recorded) => tail(recorded),
-        None => report.recent[report.recent.len().saturating_sub(LAST_EVENTS)..].to_vec(),
-    }
-}
-
-/// The last events of a whole execution as lines, and what the program logged meanwhile.
-fn tail(recorded: &Recorded) -> Vec<String> {
-    let first = recorded.events.len().saturating_sub(LAST_EVENTS);
-    let mut lines = recorded.lines.iter().skip_while(|line| line.after < first as u64).peekable();
-    let mut out = Vec::new();
-    for number in first..=recorded.events.len() {
-        while let Some(line) = lines.next_if(|line| line.after <= number as u64) {
-            out.push(format!("- {} {} {}", line.at, recorded.names.text(line.task), line.text));
-        }
-        if number < recorded.events.len() {
-            out.push(recorded.line(number));
-        }
-    }
-    out
 }
 
 /// How to run a stored failure again: under `cargo sim`, and without it.

@@ -3,10 +3,8 @@
 use super::{TestSpec, Verdict};
 use crate::Builder;
 use core::any::Any;
-use sim_core::choice::{Log, Seed};
-use sim_core::policy::{PolicyError, PolicyKind};
 use sim_core::rt::{End, Failure, FailureKind, Report};
-use sim_core::simtrace::Simtrace;
+use sim_worker::{Broken, Ended, Perform, RunPlan};
 use std::thread;
 
 /// A test: what the attribute knows, how the user configures a run, and the body.
@@ -15,77 +13,6 @@ pub(super) struct Subject<F> {
     pub(super) spec: TestSpec,
     configure: fn(Builder) -> Builder,
     body: F,
-}
-
-/// What one run is to be.
-#[derive(Clone, Debug)]
-pub(super) struct RunPlan {
-    pub(super) seed: Seed,
-    pub(super) policy: PolicyKind,
-    /// How many choices the head of the batch made.
-    pub(super) expected: Option<u32>,
-    /// The log to follow instead of the seed.
-    pub(super) replay: Option<Log>,
-    /// Whether to keep the choice log.
-    pub(super) record: bool,
-    /// Whether to keep every event.
-    pub(super) keep_trace: bool,
-    /// Whether log lines and panics are printed as they happen.
-    pub(super) echo: bool,
-    /// The thread's name.
-    pub(super) thread: String,
-}
-
-impl RunPlan {
-    /// A run by seed that keeps nothing: what a search does.
-    pub(super) fn by_seed(seed: Seed, policy: PolicyKind, expected: Option<u32>) -> Self {
-        let thread = String::from("sim");
-        Self {
-            seed,
-            policy,
-            expected,
-            replay: None,
-            record: false,
-            keep_trace: false,
-            echo: false,
-            thread,
-        }
-    }
-
-    /// The same run, with its log and every event kept.
-    pub(super) fn recorded(mut self) -> Self {
-        self.record = true;
-        self.keep_trace = true;
-        self
-    }
-
-    /// The run that a stored failure describes, with every event kept: by its log, or by seed where none could be had.
-    pub(super) fn of_stored(file: &Simtrace) -> Result<Self, String> {
-        // A log needs no policy, so one that this version does not have is no obstacle.
-        let policy = match &file.log {
-            Some(_) => PolicyKind::Fifo,
-            None => {
-                file.strategy.parse().map_err(|error: PolicyError| format!("strategy: {error}"))?
-            }
-        };
-        let expected = match file.config.get("expected_choices") {
-            Some(text) => Some(
-                text.parse().map_err(|_| format!("expected_choices: '{text}' is not a number"))?,
-            ),
-            None => None,
-        };
-        let by_seed = Self::by_seed(file.seed, policy, expected);
-        Ok(Self { replay: file.log.clone(), keep_trace: true, ..by_seed })
-    }
-}
-
-/// Why there is no run to report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
-    /// The run was configured as it cannot be.
-    Mistake(String),
-    /// The simulation panicked outside the program's code.
-    Defect(String),
 }
 
 impl<F, Fut, T> Subject<F>
@@ -152,4 +79,27 @@ fn text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a text")
         .to_owned()
+}
+
+/// Performs runs for a search of its own, which reports nothing.
+pub(super) struct Quietly<'s, F>(pub(super) &'s Subject<F>);
+
+impl<F, Fut, T> Perform for Quietly<'_, F>
+where
+    F: Fn() -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Verdict + 'static,
+{
+    fn perform(&mut self, plan: &RunPlan) -> Result<Ended, Broken> {
+        self.0.execute(plan).map(|report| ended(&report))
+    }
+
+    fn report(&mut self, _run: u64, plan: &RunPlan) -> Result<Ended, Broken> {
+        self.perform(plan)
+    }
+}
+
+/// What a run teaches whoever plans the next ones.
+pub(super) fn ended(report: &Report) -> Ended {
+    Ended { choices: report.choices, failed: report.end.failure().is_some() }
 }

@@ -1,11 +1,11 @@
 //! The harness, driven without cargo: a project is a folder of its own, a test is a closure.
 
-use super::json::{self, Value};
 use super::settings::Settings;
 use super::subject::Subject;
 use super::{TestSpec, Verdict, local, worker};
 use crate::Builder;
 use sim_core::simtrace::{self, FAILURES, Simtrace};
+use sim_worker::json::{self, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

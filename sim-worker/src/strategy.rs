@@ -10,7 +10,7 @@ const LATER: [&str; 7] = ["sticky", "pos", "urw", "surw", "delay", "dfs", "guide
 
 /// How the policies of a test's runs are picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Strategy {
+pub enum Strategy {
     /// A mixture, drawn per run by its seed.
     #[default]
     Portfolio,
@@ -22,7 +22,8 @@ impl Strategy {
     /// The policy of the run with this seed, which is the head of its batch or one of the others.
     ///
     /// The head is FIFO whatever the strategy: it is the dull run that the others are measured against.
-    pub(super) fn policy(self, seed: Seed, is_head: bool) -> PolicyKind {
+    #[must_use]
+    pub fn policy(self, seed: Seed, is_head: bool) -> PolicyKind {
         match self {
             _ if is_head => PolicyKind::Fifo,
             Self::Policy(policy) => policy,

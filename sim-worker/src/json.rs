@@ -7,37 +7,47 @@ use std::collections::BTreeMap;
 
 /// A value of a flat object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// A truth value.
     Bool(bool),
+    /// A whole number.
     Number(u64),
+    /// A text.
     Text(String),
 }
 
 /// An object being written, field by field.
 #[derive(Debug)]
-pub(super) struct Object(String);
+pub struct Object(String);
 
 impl Object {
     /// `{"event":"…"`.
-    pub(super) fn event(name: &str) -> Self {
+    #[must_use]
+    pub fn event(name: &str) -> Self {
         Self(String::from("{")).text("event", name)
     }
 
-    pub(super) fn text(mut self, key: &str, value: &str) -> Self {
+    /// Adds a text.
+    #[must_use]
+    pub fn text(mut self, key: &str, value: &str) -> Self {
         self.key(key);
         quote(&mut self.0, value);
         self
     }
 
-    pub(super) fn number(mut self, key: &str, value: u64) -> Self {
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, key: &str, value: u64) -> Self {
         self.key(key);
         let _ = write!(self.0, "{value}");
         self
     }
 
     /// The object as a line.
-    pub(super) fn line(mut self) -> String {
+    #[must_use]
+    pub fn line(mut self) -> String {
         self.0.push_str("}\n");
         self.0
     }
@@ -66,7 +76,8 @@ fn quote(out: &mut String, text: &str) {
 }
 
 /// Reads a flat object; `None` where the text is anything else.
-pub(super) fn parse(text: &str) -> Option<BTreeMap<String, Value>> {
+#[must_use]
+pub fn parse(text: &str) -> Option<BTreeMap<String, Value>> {
     let mut reader = Reader(text.trim());
     let mut fields = BTreeMap::new();
     reader.expect('{')?;

@@ -3,6 +3,7 @@
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `protocol` | 1 | must be there |
+//! | `test` | full name of the test, from which seeds are derived; a native test knows its own | none |
 //! | `base` | base seed | must be there, but for a replay |
 //! | `strategy` | as on the command line | `portfolio` |
 //! | `first`, `count` | the runs to perform | 0, 1 |
@@ -16,37 +17,55 @@
 //! | `echo` | print the last run's log lines and panics as they happen | `false` |
 //! | `thread` | name of the threads that carry the runs | `sim` |
 
-use super::json::{self, Value};
-use super::strategy::Strategy;
+use crate::json::{self, Value};
+use crate::strategy::Strategy;
 use core::time::Duration;
 use sim_core::choice::Seed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The version of the protocol between `cargo sim` and a worker.
-pub(super) const PROTOCOL: u64 = 1;
+pub const PROTOCOL: u64 = 1;
 
 /// A worker's orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) base: Seed,
-    pub(super) strategy: Strategy,
-    pub(super) first: u64,
-    pub(super) count: u64,
-    pub(super) expected: Option<u32>,
-    pub(super) own_runs: bool,
-    pub(super) stop: bool,
-    pub(super) deadline: Option<Duration>,
-    pub(super) record: bool,
-    pub(super) replay: Option<PathBuf>,
-    pub(super) trace: Option<PathBuf>,
-    pub(super) echo: bool,
-    pub(super) thread: String,
+pub struct Plan {
+    /// The test's full name, where it cannot know it itself.
+    pub test: Option<String>,
+    /// The base seed.
+    pub base: Seed,
+    /// What picks the policies of the runs.
+    pub strategy: Strategy,
+    /// The first run.
+    pub first: u64,
+    /// How many runs.
+    pub count: u64,
+    /// How many choices the head of the batch made, where that is known.
+    pub expected: Option<u32>,
+    /// Whether the test's own number of runs cuts the slice.
+    pub own_runs: bool,
+    /// Whether the first failure ends it.
+    pub stop: bool,
+    /// Wall time after which no further run begins.
+    pub deadline: Option<Duration>,
+    /// Whether the last run's log and events are kept.
+    pub record: bool,
+    /// The file of the failure to replay instead.
+    pub replay: Option<PathBuf>,
+    /// Where to write every event of the last run.
+    pub trace: Option<PathBuf>,
+    /// Whether the last run prints its log lines and panics.
+    pub echo: bool,
+    /// The name of the threads that carry the runs.
+    pub thread: String,
 }
 
 impl Plan {
-    /// Reads the object. The error is a sentence for the coordinator to print.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// A sentence for the coordinator to print.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let fields = json::parse(text)
             .ok_or("SIM_PLAN is not a flat JSON object: it is set by cargo sim, unset it")?;
         let mut fields = Fields(fields);
@@ -61,6 +80,7 @@ impl Plan {
             }
         }
         let plan = Self {
+            test: fields.text("test")?,
             base: fields
                 .read("base", |text| text.parse().map_err(|e| format!("{e}")))?
                 .unwrap_or_default(),
@@ -137,10 +157,11 @@ mod tests {
 
     #[test]
     fn a_full_plan_is_read() {
-        let text = r#"{"protocol":1,"base":"0x2a","strategy":"pct:5","first":33,"count":4,"expected":412,"own_runs":true,
+        let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","first":33,"count":4,"expected":412,"own_runs":true,
             "stop":false,"deadline_ms":1500,"record":true,"replay":"a/b","trace":"c","echo":true,"thread":"x"}"#;
         let plan = Plan::parse(text).unwrap();
         let expected = Plan {
+            test: Some(String::from("a::b")),
             base: Seed::from_u64(42),
             strategy: "pct:5".parse().unwrap(),
             first: 33,
