@@ -5,14 +5,14 @@ use crate::poller::{flags, readiness};
 use crate::signal::Signals;
 use crate::submission::Forgot;
 use crate::table::{Description, Kind, Socket};
-use crate::{OsBackend, file, host, option, socket};
+use crate::{OsBackend, file, host, object, option, socket};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sim_core::backend::{
     Backend, ClockId, Description as Open, Domain, EpollControl, EpollEvent, EpollInterest, Op,
     OptionName, Output, Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption,
-    Waited, Waiter,
+    TimerSetting, Waited, Waiter,
 };
 use sim_core::choice::Path;
 use sim_core::enabled::EnabledSet;
@@ -112,6 +112,42 @@ impl Backend for OsBackend {
             Kind::Signals(signals) => Ok(signals.pending()),
             _ => Ok(rustix::io::ioctl_fionread(description.fd()).answer()? as usize),
         }
+    }
+
+    fn read(&mut self, _env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize> {
+        self.table.get(fd)?.read(into)
+    }
+
+    fn write(&mut self, _env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
+        self.table.get(fd)?.write(data)
+    }
+
+    fn eventfd(
+        &mut self,
+        _env: &mut Env,
+        host: HostId,
+        initial: u32,
+        semaphore: bool,
+    ) -> Result<Fd> {
+        Ok(self.table.insert(object::counter(host, initial, semaphore)?))
+    }
+
+    fn timerfd_create(&mut self, _env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd> {
+        Ok(self.table.insert(object::timer(host, clock)?))
+    }
+
+    fn timerfd_set(
+        &mut self,
+        _env: &mut Env,
+        fd: Fd,
+        setting: TimerSetting,
+        absolute: bool,
+    ) -> Result<TimerSetting> {
+        object::set_timer(self.table.get(fd)?, setting, absolute, self.elapsed_ns())
+    }
+
+    fn timerfd_get(&mut self, _env: &mut Env, fd: Fd) -> Result<TimerSetting> {
+        object::timer_left(self.table.get(fd)?)
     }
 
     fn close(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
@@ -318,6 +354,8 @@ fn wanted(interest: EpollInterest) -> EventFlags {
 fn text(description: &Description) -> String {
     match &description.kind {
         Kind::Epoll => "epoll".into(),
+        Kind::Counter => "eventfd".into(),
+        Kind::Timer(_) => "timerfd".into(),
         Kind::File(path) => format!("file {path}"),
         Kind::Signals(signals) => {
             let names: Vec<String> =

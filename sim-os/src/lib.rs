@@ -9,6 +9,7 @@
 //! - `table`: descriptor numbers and the open descriptions behind them.
 //! - `queue`, `poller`: who waits for a description, and the one epoll object that waits for all.
 //! - `socket`, `option`: the calls on sockets.
+//! - `object`: counters and timers, and reading and writing whatever it is.
 //! - `submission`, `pool`, `file`, `directory`, `root`: what would block, done by a few threads.
 //! - `host`, `signal`: several hosts on one machine, and signals as bytes to read.
 //!
@@ -48,6 +49,7 @@ mod directory;
 mod errno;
 mod file;
 mod host;
+mod object;
 mod option;
 mod poller;
 mod pool;

@@ -13,7 +13,7 @@ use crate::poller::Key;
 use crate::queue::WaitQueue;
 use crate::signal::Signals;
 use rustix::io::fcntl_dupfd_cloexec;
-use sim_core::backend::{Domain, SocketKind};
+use sim_core::backend::{ClockId, Domain, SocketKind};
 use sim_core::{Errno, Fd, HostId, Result};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Socket(Socket),
     Epoll,
     Signals(Signals),
+    Counter,
+    Timer(ClockId),
     /// A file, with the path by which it was opened.
     File(Box<str>),
 }

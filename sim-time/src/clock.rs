@@ -162,6 +162,17 @@ impl ClockModel {
         self.anchor.saturating_add_nanos(u64::try_from(true_ns).unwrap_or(u64::MAX))
     }
 
+    /// The earliest true instant at which the real-time clock reads at least `realtime_ns` nanoseconds since the
+    /// epoch, if nobody steps it and the drift stays as it is. As with [`ClockModel::true_instant_of_monotonic`],
+    /// a reading of the past answers an instant of the past.
+    pub fn true_instant_of_realtime(&self, realtime_ns: u64) -> Instant {
+        let monotonic_ns = i128::from(realtime_ns) - self.realtime_offset_ns;
+        match u64::try_from(monotonic_ns.max(0)) {
+            Ok(monotonic_ns) => self.true_instant_of_monotonic(monotonic_ns),
+            Err(_) => Instant::MAX,
+        }
+    }
+
     /// Makes `now` the instant that readings are counted from, without changing any later one.
     fn move_anchor(&mut self, now: Instant) {
         assert!(

@@ -7,6 +7,7 @@
 //! accident of scheduling.
 
 use crate::line::Line;
+use crate::table::DescriptionId;
 use core::cmp::Ordering;
 use sim_core::choice::Path;
 use sim_core::enabled::{EnabledSet, Member, Runnable};
@@ -26,6 +27,8 @@ pub(crate) enum Planned {
     NoRoute(HostId, SocketId),
     /// A submitted operation takes effect and completes.
     Completion(OpId),
+    /// A timer that a program holds expires, unless it was set anew since it had this number of plans.
+    TimerFd(DescriptionId, u32),
 }
 
 #[derive(Debug)]

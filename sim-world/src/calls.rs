@@ -7,7 +7,8 @@ use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
 use sim_core::backend::{
     Backend, Call, ClockId, Description, Domain, EpollControl, EpollEvent, Op, OptionName, Output,
-    Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption, Waited, Waiter,
+    Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption, TimerSetting,
+    Waited, Waiter,
 };
 use sim_core::choice::Path;
 use sim_core::enabled::EnabledSet;
@@ -20,7 +21,12 @@ use std::net::SocketAddr;
 impl Universe {
     /// Notes a call and its answer, unless it would block: then the poll that made it says as much.
     #[inline]
-    fn note<T>(env: &mut Env, call: Call, result: &Result<T>, len: impl FnOnce(&T) -> u64) {
+    pub(crate) fn note<T>(
+        env: &mut Env,
+        call: Call,
+        result: &Result<T>,
+        len: impl FnOnce(&T) -> u64,
+    ) {
         let (len, errno) = match result {
             Ok(value) => (len(value), 0),
             Err(Errno::EAGAIN) => return,
@@ -69,7 +75,7 @@ impl Universe {
                         .expect("a file behind a description is open");
                 }
             }
-            Object::Epoll(_) | Object::Signals(_) => {}
+            Object::Epoll(_) | Object::Signals(_) | Object::Counter(_) | Object::Timer(_) => {}
         }
         for entry in queue {
             match entry {
@@ -128,7 +134,7 @@ impl Universe {
     }
 
     /// A signal descriptor gives one byte a pending signal, the lowest first.
-    fn take_signals(&mut self, fd: Fd, into: &mut [u8]) -> Result<usize> {
+    pub(crate) fn take_signals(&mut self, fd: Fd, into: &mut [u8]) -> Result<usize> {
         let Object::Signals(signals) = &mut self.table.of_mut(fd)?.object else {
             return Err(Errno::ENOTSOCK);
         };
@@ -295,6 +301,42 @@ impl Backend for Universe {
         self.hosts[host.index()].stack.readable_bytes(env, socket)
     }
 
+    fn read(&mut self, env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize> {
+        self.read_object(env, fd, into)
+    }
+
+    fn write(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
+        self.write_object(env, fd, data)
+    }
+
+    fn eventfd(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        initial: u32,
+        semaphore: bool,
+    ) -> Result<Fd> {
+        self.open_counter(env, host, initial, semaphore)
+    }
+
+    fn timerfd_create(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd> {
+        self.open_timer(env, host, clock)
+    }
+
+    fn timerfd_set(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        setting: TimerSetting,
+        absolute: bool,
+    ) -> Result<TimerSetting> {
+        self.set_timer(env, fd, setting, absolute)
+    }
+
+    fn timerfd_get(&mut self, env: &mut Env, fd: Fd) -> Result<TimerSetting> {
+        self.timer_left(env, fd)
+    }
+
     fn close(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
         env.event(Kind::Call, env.actor.path, Call::Close as u64, 0, 0);
         self.close_number(env, fd)
@@ -312,6 +354,8 @@ impl Backend for Universe {
             Object::File(_) => String::from("file"),
             Object::Epoll(_) => String::from("epoll"),
             Object::Signals(_) => String::from("signals"),
+            Object::Counter(counter) => format!("eventfd {}", counter.value()),
+            Object::Timer(_) => String::from("timerfd"),
         };
         self.table
             .iter()

@@ -156,6 +156,7 @@ impl Universe {
         let machine = &mut self.hosts[host.index()];
         machine.clock.step_realtime(env.now, by_ns);
         Fault::ClockStep.note(env, machine.path, by_ns as u64);
+        self.plan_timers_anew(env, host);
     }
 
     /// Sets how much faster than true time a host's clocks run, in parts per billion.
@@ -163,6 +164,7 @@ impl Universe {
         let machine = &mut self.hosts[host.index()];
         machine.clock.set_drift(env.now, ppb);
         Fault::Drift.note(env, machine.path, ppb as u64);
+        self.plan_timers_anew(env, host);
     }
 
     /// Sends a host's process a signal; descriptors that take it become readable. Answers whether one does.

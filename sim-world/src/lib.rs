@@ -5,6 +5,7 @@
 //! - `table`: descriptor numbers, open descriptions, their wait queues, epoll objects;
 //! - `agenda`: what will happen, by its instant; it puts deliveries and kernel timers into the enabled set;
 //! - `host`: a machine and whether it is up;
+//! - `objects`, `counter`, `timerfd`: what is neither socket nor file;
 //! - `calls`: the system calls, each a look-up, a call of the model, and a flush of what it put out;
 //! - `control`: what only a simulated world can do: crash, restart, partition, step a clock.
 //!
@@ -16,11 +17,14 @@
 mod agenda;
 mod calls;
 mod control;
+mod counter;
 mod epoll;
 mod host;
 mod line;
+mod objects;
 mod ops;
 mod table;
+mod timerfd;
 mod universe;
 
 pub use host::HostState;

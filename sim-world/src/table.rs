@@ -3,7 +3,9 @@
 //! One number space for the whole world. A description remembers its host; it lives as long as a
 //! number or an operation under way refers to it. The lowest free number is given, as by Linux.
 
+use crate::counter::Counter;
 use crate::epoll::{ALWAYS, Epoll, ItemKey};
+use crate::timerfd::Timer;
 use sim_core::backend::{Readiness, Waiter};
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_fs::FileId;
@@ -24,6 +26,8 @@ pub(crate) enum Object {
     File(FileId),
     Epoll(Epoll),
     Signals(SignalSet),
+    Counter(Counter),
+    Timer(Box<Timer>),
 }
 
 /// Signals that a descriptor takes, and those that have come.
@@ -268,6 +272,16 @@ impl Table {
         });
         let ids: Vec<DescriptionId> = ids.collect();
         ids.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// The descriptions of a host with such an object, in order of places.
+    pub(crate) fn ids_of(&self, host: HostId, is: impl Fn(&Object) -> bool) -> Vec<DescriptionId> {
+        let ids = self.places.iter().enumerate().filter_map(|(index, place)| {
+            let open = place.open.as_ref().filter(|open| open.host == host && is(&open.object))?;
+            debug_assert!(open.references > 0, "what is open is referred to");
+            Some(DescriptionId { index: index as u32, generation: place.generation })
+        });
+        ids.collect()
     }
 
     /// Every number in use.

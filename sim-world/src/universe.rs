@@ -113,7 +113,7 @@ impl Universe {
         let open = self.table.of(fd)?;
         match open.object {
             Object::Socket(socket) => Ok((open.host, socket)),
-            Object::File(_) | Object::Epoll(_) | Object::Signals(_) => Err(Errno::ENOTSOCK),
+            _ => Err(Errno::ENOTSOCK),
         }
     }
 
@@ -207,6 +207,8 @@ impl Universe {
             Object::File(_) => Readiness::IN | Readiness::OUT,
             Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
             Object::Signals(_) => Readiness::NONE,
+            Object::Counter(counter) => counter.readiness(),
+            Object::Timer(timer) => timer.readiness(),
             Object::Epoll(epoll) => {
                 let any =
                     epoll.queued().any(|key| epoll.wants(key).intersects(self.readiness_of(key.0)));
@@ -245,6 +247,7 @@ impl Universe {
                 self.flush(env, host);
             }
             Planned::Completion(op) => self.complete_op(env, op),
+            Planned::TimerFd(id, plan) => self.expire_timer(env, id, plan),
         }
     }
 }

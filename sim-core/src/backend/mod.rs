@@ -17,12 +17,14 @@
 //! 6. What is not modelled answers `EOPNOTSUPP` and leaves a notice in the trace.
 //! 7. Only [`Backend::wait`] lets time pass on its own; it belongs to the engine's loop.
 
+mod object;
 mod op;
 mod ready;
 mod socket;
 
 pub use crate::id::Waiter;
 pub use crate::trace::Call;
+pub use object::{PIPE_ATOMIC_BYTES, TimerSetting};
 pub use op::{Entry, FileKind, Metadata, Op, OpenOptions, Output, SeekTo};
 pub use ready::{Description, EpollControl, EpollEvent, EpollInterest, Readiness};
 pub use socket::{Domain, OptionName, Received, RecvFlags, Shutdown, SocketKind, SocketOption};
@@ -109,6 +111,28 @@ pub trait Backend: Any {
     fn option(&mut self, env: &mut Env, fd: Fd, name: OptionName) -> Result<SocketOption>;
     /// How many bytes can be read now (`FIONREAD`, ioctl(2)).
     fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize>;
+
+    /// Reads from whatever is no file (read(2)): a socket, a pipe, a counter, a timer, signals. 0 is an end.
+    fn read(&mut self, env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize>;
+    /// Writes to whatever is no file (write(2)): how many bytes were taken. Nothing raises `SIGPIPE`.
+    fn write(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize>;
+
+    /// Makes a counter (eventfd(2)): reading takes it as 8 bytes and leaves 0, or takes 1 if it is a semaphore;
+    /// writing 8 bytes adds to it.
+    fn eventfd(&mut self, env: &mut Env, host: HostId, initial: u32, semaphore: bool)
+    -> Result<Fd>;
+    /// Makes a timer that is not armed (timerfd_create(2)). Reading gives the expirations since the last read, as 8 bytes.
+    fn timerfd_create(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd>;
+    /// Arms or disarms a timer (timerfd_settime(2)), its value a reading of its clock if `absolute`. Answers the old setting.
+    fn timerfd_set(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        setting: TimerSetting,
+        absolute: bool,
+    ) -> Result<TimerSetting>;
+    /// What is left until a timer expires, and its interval (timerfd_gettime(2)).
+    fn timerfd_get(&mut self, env: &mut Env, fd: Fd) -> Result<TimerSetting>;
 
     /// Closes a number (close(2)); the description goes with its last one.
     fn close(&mut self, env: &mut Env, fd: Fd) -> Result<()>;

@@ -39,4 +39,13 @@ calls! {
     GetOption = 12, "getsockopt";
     Submit = 13, "submit";
     Epoll = 14, "epoll_ctl";
+    Read = 15, "read";
+    Write = 16, "write";
+    EventFd = 17, "eventfd";
+    TimerFd = 18, "timerfd_create";
+    SetTimer = 19, "timerfd_settime";
+    Pipe = 20, "pipe";
+    SocketPair = 21, "socketpair";
+    SendMessage = 22, "sendmsg";
+    RecvMessage = 23, "recvmsg";
 }

@@ -6,6 +6,7 @@
 
 mod files;
 mod names;
+mod objects;
 mod readiness;
 mod signals;
 mod tasks;
