@@ -42,10 +42,10 @@ impl Member {
         }
     }
 
-    /// How a log names it among those that could run: a task by its path alone, since it is in the set once, whatever its turn.
+    /// How a log names it among those that could run: a task or thread by its path alone, since it is in the set once, whatever its turn.
     pub(crate) fn name(&self) -> (Path, u32) {
         match self.runnable {
-            Runnable::Task(_) => (self.path, 0),
+            Runnable::Task(_) | Runnable::Thread(_) => (self.path, 0),
             _ => self.turn(),
         }
     }

@@ -80,6 +80,8 @@ pub enum Broken {
     Mistake(String),
     /// The simulation broke outside the program's code.
     Defect(String),
+    /// This process is the run itself from here on, forked off the worker: it leaves the loop without a word.
+    Forked,
 }
 
 /// What a run teaches whoever plans the next ones.

@@ -13,6 +13,7 @@ use std::time::Instant;
 enum Stop {
     Refused(String),
     Defect(u64, String),
+    Forked,
 }
 
 impl Stop {
@@ -20,6 +21,7 @@ impl Stop {
         match broken {
             Broken::Mistake(text) => Self::Refused(text),
             Broken::Defect(text) => Self::Defect(run, text),
+            Broken::Forked => Self::Forked,
         }
     }
 }
@@ -48,6 +50,7 @@ pub fn carry_out(
     });
     match carried_out {
         Ok(()) => lines.write(Object::event("end")),
+        Err(Stop::Forked) => Ok(()),
         Err(Stop::Refused(message)) => {
             lines.write(Object::event("refused").text("message", &message))
         }

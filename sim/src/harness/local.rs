@@ -152,6 +152,7 @@ fn divergence(spec: &TestSpec, found: &Found, again: &Report, circumstances: &st
 fn broken_text(spec: &TestSpec, series: &Series, run: u64, broken: &Broken) -> String {
     match broken {
         Broken::Mistake(text) => format!("#[sim::test] of {}: {text}", spec.full_name()),
+        Broken::Forked => unreachable!("a native run is a thread of its worker"),
         Broken::Defect(text) => format!(
             "{}: the simulation itself broke in run {run} of base seed {}: {text}\n\
              this is a defect of sim and not of the test: please report it with these lines",

@@ -1,0 +1,27 @@
+//! The simulated kernel behind libc's symbols.
+//!
+//! This object is loaded before an unmodified program (`LD_PRELOAD`). It defines the functions through which a program
+//! reaches the kernel, and answers them from one [`Universe`](sim_world::Universe): clocks, entropy, sockets, epoll, threads. A process
+//! is one world and one run; the worker in [`server`] forks a process for each.
+//!
+//! - [`server`]: before `main`, the orders are read and a process is forked for each run, which enters its world.
+//! - [`world`]: what there is of a world in a process, and who may touch it. [`mod@turn`]: who runs next, and how the turn is passed.
+//! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
+//! - [`finish`]: the end of a run and its report.
+//! - [`symbols`]: the functions, file by file as in the manual. [`memory`]: the caller's memory. [`real`]: the system below.
+//!
+//! What may never happen:
+//! - Two threads of a world at once outside a wait for the turn: whoever has the turn has the world, so it needs no lock.
+//! - The program's code while the world is borrowed. What the kernel's own code calls of libc goes to the system.
+//! - Silence about what is not modelled: it answers an error and leaves a notice, or ends the run as an escape.
+
+pub mod descriptors;
+pub mod finish;
+pub mod gate;
+pub mod memory;
+pub mod real;
+pub mod server;
+pub mod symbols;
+pub mod thread;
+pub mod turn;
+pub mod world;

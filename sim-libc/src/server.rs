@@ -1,0 +1,238 @@
+//! Before `main`: the orders are read, and a process is forked for each run.
+//!
+//! ```text
+//! loaded ──no orders──▶ main, outside any world
+//!    └──orders──▶ addresses fixed (executed once more) ──▶ worker ──fork──▶ run: enters its world, then main
+//!                                                            │ ◀── ends ──┘
+//!                                                            └──▶ the next run, or the end
+//! ```
+//!
+//! - The worker is the process as it is before `main`: no thread, no statics set, all code mapped. A fork of it costs less than a process
+//!   that is loaded anew, and every run begins alike.
+//! - A run writes its own line of the report. One that died without a word makes the worker die the same death, so that whoever
+//!   started it learns it as of any worker.
+//! - Never: a fork of a process that has threads.
+
+#![expect(unsafe_code, reason = "fork, shared memory and the process's start have no safe form")]
+
+use crate::finish;
+use crate::memory::Out;
+use crate::real;
+use crate::world;
+use core::ffi::{c_char, c_int};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use sim_core::rt::Report;
+use sim_worker::{Broken, Ended, Lines, Perform, Plan, RunPlan, report, work};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// Memory that the worker and its run share.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Shared {
+    has_ended: AtomicBool,
+    failed: AtomicBool,
+    choices: AtomicU64,
+}
+
+static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// What the run of this process reports, and where.
+static REPORTED: Mutex<Option<Reported>> = Mutex::new(None);
+
+struct Reported {
+    /// The number of the run; `None` for one that another process reports.
+    run: Option<u64>,
+    lines: PathBuf,
+    trace: Option<PathBuf>,
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static START: extern "C" fn(c_int, Out<Out<c_char>>, Out<Out<c_char>>) = start;
+
+/// The C library calls this before `main`.
+extern "C" fn start(_: c_int, arguments: Out<Out<c_char>>, environment: Out<Out<c_char>>) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the worker stands outside the runs that it starts"
+    )]
+    let variable = |name: &str| env::var(name).ok();
+    let (Some(lines), Some(orders)) = (variable("SIM_WORKER"), variable("SIM_PLAN")) else {
+        return;
+    };
+    fix_addresses(arguments, environment);
+    // What the program starts is outside the world, and its environment is as it was declared.
+    for name in ["SIM_WORKER", "SIM_PLAN", "LD_PRELOAD"] {
+        // SAFETY: before `main` there is one thread.
+        unsafe { env::remove_var(name) };
+    }
+    serve(&PathBuf::from(lines), &orders);
+}
+
+/// Executes the program once more with addresses that do not depend on chance, where the system lets us (personality(2)).
+fn fix_addresses(arguments: Out<Out<c_char>>, environment: Out<Out<c_char>>) {
+    const ASK: usize = 0xffff_ffff;
+    let now = real::syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]);
+    let fixed = libc::ADDR_NO_RANDOMIZE as isize;
+    if now < 0 || now & fixed != 0 {
+        return;
+    }
+    let set = real::syscall(libc::SYS_personality, [(now | fixed) as usize, 0, 0, 0, 0, 0]);
+    let is_set = real::syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]) & fixed != 0;
+    if set >= 0 && is_set {
+        let program = c"/proc/self/exe".as_ptr() as usize;
+        real::syscall(
+            libc::SYS_execve,
+            [program, arguments.address(), environment.address(), 0, 0, 0],
+        );
+        // Executing it failed: the process goes on as it is, and its addresses are by chance.
+    }
+}
+
+/// Carries out the orders. Returns in the process of a run; the worker itself ends here.
+fn serve(path: &std::path::Path, orders: &str) {
+    let plan = Plan::parse(orders);
+    let test = plan.as_ref().ok().and_then(|plan| plan.test.clone()).unwrap_or_default();
+    let outcome = Lines::open(path).and_then(|mut lines| {
+        lines.write(report::hello(&test, None))?;
+        let trace = plan.as_ref().ok().and_then(|plan| plan.trace.clone());
+        let mut server = Server { lines: path.to_owned(), trace };
+        work::carry_out(plan, &test, None, &mut lines, &mut server)
+    });
+    if world::me() != world::NOBODY {
+        return;
+    }
+    if let Err(text) = outcome {
+        real::complain(&format!("{text}\n"));
+        real::exit(70);
+    }
+    real::exit(0)
+}
+
+struct Server {
+    lines: PathBuf,
+    trace: Option<PathBuf>,
+}
+
+impl Perform for Server {
+    fn perform(&mut self, plan: &RunPlan) -> Result<Ended, Broken> {
+        self.fork(None, plan)
+    }
+
+    fn report(&mut self, run: u64, plan: &RunPlan) -> Result<Ended, Broken> {
+        self.fork(Some(run), plan)
+    }
+}
+
+impl Server {
+    fn fork(&self, run: Option<u64>, plan: &RunPlan) -> Result<Ended, Broken> {
+        let shared = shared();
+        shared.has_ended.store(false, Ordering::Relaxed);
+        // SAFETY: the process has one thread, so that nothing is held at the fork.
+        match unsafe { libc::fork() } {
+            -1 => {
+                Err(Broken::Defect(String::from("the system refuses to fork a process for a run")))
+            }
+            0 => {
+                self.become_run(run, plan);
+                Err(Broken::Forked)
+            }
+            child => {
+                let status = wait_for(child);
+                if !shared.has_ended.load(Ordering::Acquire) {
+                    die_like(status);
+                }
+                let choices = shared.choices.load(Ordering::Relaxed);
+                Ok(Ended { choices, failed: shared.failed.load(Ordering::Relaxed) })
+            }
+        }
+    }
+
+    /// This process is a run from here on.
+    fn become_run(&self, run: Option<u64>, plan: &RunPlan) {
+        // A run does not outlive its worker, which is killed when it takes too long.
+        real::syscall(
+            libc::SYS_prctl,
+            [libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize, 0, 0, 0, 0],
+        );
+        let reported = Reported { run, lines: self.lines.clone(), trace: self.trace.clone() };
+        *REPORTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reported);
+        // One arena of memory for all threads: which of several a thread gets depends on the machine.
+        // SAFETY: the process has one thread.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+        // SAFETY: the function is of the type that on_exit(3) asks for, and needs no argument.
+        unsafe { on_exit(finish::at_exit, ptr::null_mut()) };
+        world::enter(plan);
+    }
+}
+
+unsafe extern "C" {
+    fn on_exit(
+        function: extern "C" fn(c_int, Out<core::ffi::c_void>),
+        argument: *mut core::ffi::c_void,
+    ) -> c_int;
+}
+
+/// The shared memory, mapped at the first use.
+fn shared() -> &'static Shared {
+    let known = SHARED.load(Ordering::Relaxed);
+    if known.is_null() {
+        let (read, write) = (libc::PROT_READ, libc::PROT_WRITE);
+        let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as usize;
+        let arguments = [0, size_of::<Shared>(), (read | write) as usize, flags, usize::MAX, 0];
+        let mapped = real::syscall(libc::SYS_mmap, arguments);
+        if mapped < 0 {
+            real::complain("sim: the system refuses a page of shared memory\n");
+            real::exit(70);
+        }
+        SHARED.store(mapped as *mut Shared, Ordering::Relaxed);
+    }
+    // SAFETY: it was mapped above, is never unmapped, and holds atomics, for which zero is a value.
+    unsafe { &*SHARED.load(Ordering::Relaxed) }
+}
+
+fn wait_for(child: c_int) -> c_int {
+    let mut status: c_int = 0;
+    let place = (&raw mut status) as usize;
+    while real::syscall(libc::SYS_wait4, [child as usize, place, 0, 0, 0, 0])
+        == -(libc::EINTR as isize)
+    {}
+    status
+}
+
+/// Ends the worker as its run ended.
+fn die_like(status: c_int) -> ! {
+    if libc::WIFSIGNALED(status) {
+        let signal = libc::WTERMSIG(status) as usize;
+        let pid = real::syscall(libc::SYS_getpid, [0; 6]) as usize;
+        real::syscall(libc::SYS_kill, [pid, signal, 0, 0, 0, 0]);
+    }
+    real::exit(libc::WEXITSTATUS(status))
+}
+
+/// Writes the line of the run that this process was, and its trace where one was asked for.
+pub fn write_report(report: &Report) {
+    let reported = REPORTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let Some(reported) = reported else { return };
+    let written = (|| {
+        let Some(run) = reported.run else { return Ok(()) };
+        if let (Some(path), Some(recorded)) = (&reported.trace, &report.recorded) {
+            fs::write(path, recorded.to_bytes()).map_err(|error| {
+                format!("{}: the trace cannot be written: {error}", path.display())
+            })?;
+        }
+        Lines::open(&reported.lines)?.write(report::ended(run, report))
+    })();
+    if let Err(text) = written {
+        real::complain(&format!("{text}\n"));
+        return;
+    }
+    let shared = shared();
+    shared.choices.store(report.choices, Ordering::Relaxed);
+    shared.failed.store(report.end.failure().is_some(), Ordering::Relaxed);
+    shared.has_ended.store(true, Ordering::Release);
+}

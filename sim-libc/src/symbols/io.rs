@@ -1,0 +1,291 @@
+//! Reading, writing and closing whatever a descriptor is (read(2), write(2), close(2), dup(2), fcntl(2), ioctl(2), pipe(2)).
+//!
+//! Files are the system's own for now: their numbers are below those of the world. What is written to the standard streams is remembered
+//! for the report. The devices of random bytes are opened for real, and read from the world.
+
+#![expect(unsafe_code, reason = "the symbols of the C library")]
+
+use super::{answer, answer_int, blocking, call, entropy};
+use crate::descriptors::{number, simulated};
+use crate::memory::{In, Out, parts};
+use crate::real::{self, next};
+use crate::world::{World, is_member, with};
+use core::ffi::{CStr, c_char, c_int, c_ulong};
+use libc::{iovec, mode_t, off_t};
+use sim_core::backend::{Backend, Readiness};
+use sim_core::{Errno, Fd, Result};
+
+/// Reads into parts one after the other, as far as there is something.
+pub fn scatter(into: impl Iterator<Item = &'static mut [u8]>, data: &[u8]) {
+    let mut rest = data;
+    for part in into {
+        let len = part.len().min(rest.len());
+        part[..len].copy_from_slice(&rest[..len]);
+        rest = &rest[len..];
+    }
+}
+
+/// All parts in a row.
+pub fn gather(from: impl Iterator<Item = &'static mut [u8]>) -> Vec<u8> {
+    from.fold(Vec::new(), |mut all, part| {
+        all.extend_from_slice(part);
+        all
+    })
+}
+
+fn read_into(fd: Fd, into: &mut [u8]) -> Result<usize> {
+    blocking(fd, Readiness::IN, false, |world| world.universe.read(&mut world.env, fd, into))
+}
+
+/// Writes, and goes on until all is written where the description blocks, as a socket's or a pipe's does.
+fn write_from(fd: Fd, data: &[u8]) -> Result<usize> {
+    send_all(fd, data.len(), |world, written| {
+        world.universe.write(&mut world.env, fd, &data[written..])
+    })
+}
+
+/// Sends `len` bytes by calls of `send`, which is told how many were sent. A blocking description takes all of them.
+pub fn send_all(
+    fd: Fd,
+    len: usize,
+    mut send: impl FnMut(&mut World, usize) -> Result<usize>,
+) -> Result<usize> {
+    let mut written = 0;
+    loop {
+        match blocking(fd, Readiness::OUT, false, |world| send(world, written)) {
+            Ok(more) => written += more,
+            Err(_) if written > 0 => return Ok(written),
+            Err(errno) => return Err(errno),
+        }
+        let blocks = !with(|world| world.descriptors.status(fd).nonblocking.get());
+        if written >= len || !blocks {
+            return Ok(written);
+        }
+    }
+}
+
+fn is_standard(fd: c_int) -> bool {
+    (fd == 1 || fd == 2) && is_member()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn read(fd: c_int, into: Out<u8>, len: usize) -> isize {
+    match simulated(fd) {
+        Some(fd) => answer(read_into(fd, into.slice(len))),
+        None if is_random(fd) => {
+            entropy::fill(into.slice(len));
+            len as isize
+        }
+        None => next!(c"read"(fd: c_int, into: Out<u8>, len: usize) -> isize),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn write(fd: c_int, from: In<u8>, len: usize) -> isize {
+    if is_standard(fd) {
+        with(|world| world.note_output(from.slice(len)));
+    }
+    match simulated(fd) {
+        Some(fd) => answer(write_from(fd, from.slice(len))),
+        None => next!(c"write"(fd: c_int, from: In<u8>, len: usize) -> isize),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn readv(fd: c_int, vector: In<iovec>, count: c_int) -> isize {
+    let Some(object) = simulated(fd) else {
+        return next!(c"readv"(fd: c_int, vector: In<iovec>, count: c_int) -> isize);
+    };
+    let count = usize::try_from(count).unwrap_or(0);
+    let len = parts(vector, count).map(|part| part.len()).sum();
+    let mut data = vec![0; len];
+    answer(
+        read_into(object, &mut data).inspect(|&read| scatter(parts(vector, count), &data[..read])),
+    )
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn writev(fd: c_int, vector: In<iovec>, count: c_int) -> isize {
+    let parts_of = || parts(vector, usize::try_from(count).unwrap_or(0));
+    if is_standard(fd) {
+        with(|world| parts_of().for_each(|part| world.note_output(part)));
+    }
+    match simulated(fd) {
+        Some(fd) => answer(write_from(fd, &gather(parts_of()))),
+        None => next!(c"writev"(fd: c_int, vector: In<iovec>, count: c_int) -> isize),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn close(fd: c_int) -> c_int {
+    let Some(object) = simulated(fd) else {
+        if is_member() {
+            with(|world| world.random.remove(&fd));
+        }
+        return next!(c"close"(fd: c_int) -> c_int);
+    };
+    answer_int(call(|world| {
+        world.universe.close(&mut world.env, object)?;
+        world.descriptors.close(object);
+        Ok(0)
+    }))
+}
+
+fn duplicate(fd: Fd, close_on_exec: bool) -> Result<c_int> {
+    call(|world| {
+        let other = world.universe.dup(&mut world.env, fd)?;
+        world.descriptors.dup(fd, other, close_on_exec);
+        Ok(number(other))
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn dup(fd: c_int) -> c_int {
+    match simulated(fd) {
+        Some(fd) => answer_int(duplicate(fd, false)),
+        None => next!(c"dup"(fd: c_int) -> c_int),
+    }
+}
+
+/// A chosen number would have to be given among the system's or the world's own.
+#[unsafe(no_mangle)]
+extern "C" fn dup2(fd: c_int, to: c_int) -> c_int {
+    if simulated(fd).or(simulated(to)).is_none() {
+        return next!(c"dup2"(fd: c_int, to: c_int) -> c_int);
+    }
+    with(|world| world.refuse("dup2 of a simulated descriptor"));
+    answer_int(Err(Errno::EBADF))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int {
+    if simulated(fd).or(simulated(to)).is_none() {
+        return next!(c"dup3"(fd: c_int, to: c_int, flags: c_int) -> c_int);
+    }
+    with(|world| world.refuse("dup3 of a simulated descriptor"));
+    answer_int(Err(Errno::EBADF))
+}
+
+fn control(fd: Fd, command: c_int, argument: usize) -> Result<c_int> {
+    match command {
+        libc::F_GETFL => with(|world| {
+            world.universe.readiness(&mut world.env, fd)?;
+            let nonblocking = world.descriptors.status(fd).nonblocking.get();
+            Ok(libc::O_RDWR | if nonblocking { libc::O_NONBLOCK } else { 0 })
+        }),
+        libc::F_SETFL => with(|world| {
+            world.universe.readiness(&mut world.env, fd)?;
+            let nonblocking = argument as c_int & libc::O_NONBLOCK != 0;
+            world.descriptors.status(fd).nonblocking.set(nonblocking);
+            Ok(0)
+        }),
+        libc::F_GETFD => with(|world| {
+            let flag = world.descriptors.close_on_exec(fd).ok_or(Errno::EBADF)?;
+            Ok(if *flag { libc::FD_CLOEXEC } else { 0 })
+        }),
+        libc::F_SETFD => with(|world| {
+            let flag = world.descriptors.close_on_exec(fd).ok_or(Errno::EBADF)?;
+            *flag = argument as c_int & libc::FD_CLOEXEC != 0;
+            Ok(0)
+        }),
+        libc::F_DUPFD => duplicate(fd, false),
+        libc::F_DUPFD_CLOEXEC => duplicate(fd, true),
+        _ => Err(with(|world| world.refuse(&format!("fcntl command {command}")))),
+    }
+}
+
+/// Both names of one function; a variable argument is passed as any other on the architectures of this object.
+#[unsafe(no_mangle)]
+extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    match simulated(fd) {
+        Some(fd) => answer_int(control(fd, command, argument)),
+        None => next!(c"fcntl"(fd: c_int, command: c_int, argument: usize) -> c_int),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
+    fcntl(fd, command, argument)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: Out<c_int>) -> c_int {
+    let Some(object) = simulated(fd) else {
+        return next!(c"ioctl"(fd: c_int, request: c_ulong, argument: Out<c_int>) -> c_int);
+    };
+    answer_int(call(|world| match request {
+        libc::FIONBIO => {
+            let nonblocking = argument.get().unwrap_or_default() != 0;
+            world.descriptors.status(object).nonblocking.set(nonblocking);
+            Ok(0)
+        }
+        libc::FIONREAD => {
+            let len = world.universe.readable_bytes(&mut world.env, object)?;
+            argument.set(len as c_int);
+            Ok(0)
+        }
+        libc::TCGETS => Err(Errno::from_raw(libc::ENOTTY as u16)),
+        _ => Err(world.refuse(&format!("ioctl request {request:#x}"))),
+    }))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn lseek64(fd: c_int, offset: off_t, whence: c_int) -> off_t {
+    match simulated(fd) {
+        Some(_) => answer(Err(Errno::ESPIPE)) as off_t,
+        None => next!(c"lseek64"(fd: c_int, offset: off_t, whence: c_int) -> off_t),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t {
+    lseek64(fd, offset, whence)
+}
+
+/// Whether a descriptor of the system is one of the devices of random bytes.
+fn is_random(fd: c_int) -> bool {
+    is_member() && with(|world| world.random.contains(&fd))
+}
+
+/// Notes a descriptor that was opened, if it is one of the devices of random bytes.
+fn opened(path: Option<&CStr>, fd: c_int) -> c_int {
+    let is_device =
+        path.is_some_and(|path| matches!(path.to_bytes(), b"/dev/urandom" | b"/dev/random"));
+    if fd >= 0 && is_device && is_member() {
+        with(|world| world.random.insert(fd));
+    }
+    fd
+}
+
+macro_rules! opens {
+    ($($name:ident = $real:literal;)*) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(path: In<c_char>, flags: c_int, mode: mode_t) -> c_int {
+            opened(path.text(), next!($real(path: In<c_char>, flags: c_int, mode: mode_t) -> c_int))
+        }
+    )*};
+}
+
+opens! {
+    open = c"open";
+    open64 = c"open64";
+}
+
+macro_rules! opens_at {
+    ($($name:ident = $real:literal;)*) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(folder: c_int, path: In<c_char>, flags: c_int, mode: mode_t) -> c_int {
+            opened(path.text(), next!($real(folder: c_int, path: In<c_char>, flags: c_int, mode: mode_t) -> c_int))
+        }
+    )*};
+}
+
+opens_at! {
+    openat = c"openat";
+    openat64 = c"openat64";
+}
+
+/// As [`real::as_libc`], for the calls that arrive by number.
+pub fn system(number: libc::c_long, arguments: [usize; 6]) -> isize {
+    real::as_libc(real::syscall(number, arguments))
+}
