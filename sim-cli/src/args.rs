@@ -3,6 +3,7 @@
 //! Values are checked here, so that a wrong one is reported before anything is built.
 
 use crate::config::parse;
+use crate::door::Door;
 use crate::exit::{Code, Stop};
 use clap::{Args, Parser, Subcommand};
 use sim_core::choice::Seed;
@@ -34,8 +35,8 @@ pub(crate) enum Verb {
     Shrink(Later),
     /// Tell the story of a failure (comes with a later version).
     Explain(Later),
-    /// Run any program in the simulated world (comes with a later version).
-    Run(Later),
+    /// Run any program in the simulated world.
+    Run(Box<RunArgs>),
 }
 
 /// Whatever is said to a verb that is not there yet.
@@ -114,6 +115,9 @@ pub(crate) struct CargoArgs {
     /// Where to build.
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) target_dir: Option<PathBuf>,
+    /// How the project enters the world: native, libc [default: native].
+    #[arg(long, value_name = "DOOR", value_parser = parse::door, help_heading = "Options")]
+    pub(crate) door: Option<Door>,
 }
 
 /// Options of `test`.
@@ -136,9 +140,6 @@ pub(crate) struct TestArgs {
     /// How runs are scheduled: portfolio, fifo, random, priority, fair, pct:D [default: portfolio].
     #[arg(long, value_name = "NAME[:ARG]", value_parser = parse::strategy)]
     pub(crate) strategy: Option<String>,
-    /// How a plain project enters the world: tokio, libc.
-    #[arg(long, value_name = "DOOR", value_parser = parse::door)]
-    pub(crate) door: Option<String>,
     /// Which faults happen: none.
     #[arg(long, value_name = "PROFILE", value_parser = parse::faults)]
     pub(crate) faults: Option<String>,
@@ -222,6 +223,23 @@ pub(crate) struct DoctorArgs {
     /// After --: --exact, --skip, --ignored, --include-ignored.
     #[arg(last = true, value_name = "TEST OPTIONS")]
     pub(crate) libtest: Vec<String>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The seed that decides what happens [default: 0].
+    #[arg(long, value_name = "S", value_parser = parse::seed)]
+    pub(crate) seed: Option<Seed>,
+    /// How threads are scheduled [default: random].
+    #[arg(long, value_name = "NAME[:ARG]", value_parser = parse::strategy)]
+    pub(crate) strategy: Option<String>,
+    /// End a run that takes longer than this much wall time [default: 1m].
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    pub(crate) stall: Option<Duration>,
+    /// The program and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// Reads the command line. `Ok(None)` where help or the version was asked for and has been printed.

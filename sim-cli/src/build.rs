@@ -3,6 +3,7 @@
 //! Cargo does the building, with the user's own selection; its messages go to standard error.
 
 use crate::args::CargoArgs;
+use crate::door::Door;
 use crate::exit::Stop;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(crate) struct Executable {
     target: String,
     /// Whether it understands libtest's options; `harness = false` in the manifest says that it does not.
     pub(crate) has_harness: bool,
+    /// How it enters the world.
+    pub(crate) door: Door,
 }
 
 impl Executable {
@@ -98,6 +101,7 @@ impl Executable {
             crate_name: package.replace('-', "_"),
             target: package.to_owned(),
             has_harness: true,
+            door: Door::Native,
         }
     }
 }
@@ -201,7 +205,11 @@ pub(crate) fn project_root(args: &CargoArgs, folder: Option<&Path>) -> Result<Pa
 }
 
 /// Builds the tests that `words` select, from `folder` or the current one.
-pub(crate) fn build(words: &[OsString], folder: Option<&Path>) -> Result<Vec<Executable>, Stop> {
+pub(crate) fn build(
+    words: &[OsString],
+    folder: Option<&Path>,
+    door: Door,
+) -> Result<Vec<Executable>, Stop> {
     let mut command = cargo();
     command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]).args(words);
     if let Some(folder) = folder {
@@ -221,7 +229,7 @@ pub(crate) fn build(words: &[OsString], folder: Option<&Path>) -> Result<Vec<Exe
             executables.extend(
                 serde_json::from_str(&line)
                     .ok()
-                    .and_then(|message| executable(message, &mut manifests)),
+                    .and_then(|message| executable(message, &mut manifests, door)),
             );
         }
     }
@@ -253,7 +261,7 @@ struct Profile {
     test: bool,
 }
 
-fn executable(message: Message, manifests: &mut Manifests) -> Option<Executable> {
+fn executable(message: Message, manifests: &mut Manifests, door: Door) -> Option<Executable> {
     if message.reason != "compiler-artifact" || !message.profile?.test {
         return None;
     }
@@ -262,6 +270,7 @@ fn executable(message: Message, manifests: &mut Manifests) -> Option<Executable>
     let kind = target.kind.first().cloned().unwrap_or_default();
     Some(Executable {
         path: message.executable?,
+        door,
         has_harness: manifests.has_harness(&manifest, &kind, &target.name),
         crate_name: target.name.replace('-', "_"),
         target: target.name,

@@ -7,6 +7,7 @@
 
 use crate::causes::{self, Circumstance};
 use crate::config::Settings;
+use crate::door::Door;
 use crate::exit::Stop;
 use crate::list::Test;
 use crate::plan::{BATCH_RUNS, Finding};
@@ -104,6 +105,8 @@ impl Judge<'_> {
         );
         let flavour = self.project.flavour();
         config.extend((!flavour.is_empty()).then(|| (String::from("build"), flavour.join(" "))));
+        let door = test.executable.door;
+        config.extend((door != Door::Native).then(|| (String::from("door"), door.to_string())));
         let failed = &finding.failed;
         Ok(Simtrace {
             package: test.executable.package.clone(),

@@ -3,9 +3,10 @@
 //! In reading order:
 //! - [`args`] and [`config`]: what is to be done, from the command line, `SIM_*` variables and `sim.toml`.
 //! - [`mod@build`], [`mod@list`], [`project`]: the project, its test executables, their tests.
+//! - [`door`], [`object`]: how a project enters the world, and what is loaded before one that does not know of it.
 //! - [`worker`]: one process that performs runs. [`mod@plan`]: what one test's runs amount to, without any process.
 //! - [`farm`]: many processes. [`judge`]: what a failing run becomes. [`report`]: what is said of it.
-//! - the verbs: [`mod@test`], [`replay`], [`diff`], [`doctor`]; [`exit`]: how each may end.
+//! - the verbs: [`mod@test`], [`replay`], [`diff`], [`doctor`], [`mod@run`]; [`exit`]: how each may end.
 //!
 //! This crate stands outside every run. It decides how many runs there are and which, never what one does.
 
@@ -15,14 +16,17 @@ mod causes;
 mod config;
 mod diff;
 mod doctor;
+mod door;
 mod exit;
 mod farm;
 mod judge;
 mod list;
+mod object;
 mod plan;
 mod project;
 mod replay;
 mod report;
+mod run;
 mod test;
 mod worker;
 
@@ -64,7 +68,7 @@ fn carry_out(cli: Cli) -> Result<Code, Stop> {
             Err(later("shrink", "cargo sim replay FILE runs the failure as it was found"))
         }
         Verb::Explain(_) => Err(later("explain", "cargo sim replay FILE prints every event")),
-        Verb::Run(_) => Err(later("run", "cargo sim test runs #[sim::test] functions")),
+        Verb::Run(args) => run::run(&args),
     }
 }
 

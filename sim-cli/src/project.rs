@@ -2,6 +2,8 @@
 
 use crate::args::CargoArgs;
 use crate::build;
+use crate::config;
+use crate::door::Door;
 use crate::exit::Stop;
 use crate::list::{self, Test};
 use sim_core::simtrace::{self, FAILURES, Simtrace};
@@ -44,7 +46,7 @@ impl Project {
 
     /// Builds the project's tests and lists them.
     pub(crate) fn tests(&self) -> Result<Vec<Test>, Stop> {
-        self.build(&self.args.words())
+        self.build(&self.args.words(), self.door()?)
     }
 
     /// Builds what the stored failure needs and finds its test.
@@ -75,7 +77,11 @@ impl Project {
             words.extend(["--package".into(), OsString::from(&failure.package)]);
             words.extend(said("target"));
         }
-        let tests = self.build(&words)?;
+        let door = match failure.config.get("door") {
+            Some(door) => door.parse::<Door>().map_err(Stop::usage)?,
+            None => Door::Native,
+        };
+        let tests = self.build(&words, door)?;
         let test = tests.into_iter().find(|test| test.name == failure.test);
         test.ok_or_else(|| {
             let (test, package) = (&failure.test, &failure.package);
@@ -83,8 +89,16 @@ impl Project {
         })
     }
 
-    fn build(&self, words: &[OsString]) -> Result<Vec<Test>, Stop> {
-        list::tests(build::build(words, self.folder.as_deref())?)
+    /// How it enters the world, where no stored failure says so.
+    fn door(&self) -> Result<Door, Stop> {
+        match self.args.door {
+            Some(door) => Ok(door),
+            None => Ok(config::door(&self.root)?.unwrap_or_default()),
+        }
+    }
+
+    fn build(&self, words: &[OsString], door: Door) -> Result<Vec<Test>, Stop> {
+        list::tests(build::build(words, self.folder.as_deref(), door)?)
     }
 
     /// The folder of the stored failures.

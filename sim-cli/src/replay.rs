@@ -3,6 +3,7 @@
 use crate::args::{CargoArgs, ReplayArgs};
 use crate::causes;
 use crate::config::STALL;
+use crate::door::Door;
 use crate::exit::{Code, Stop};
 use crate::list::{Selection, Test};
 use crate::project::{Project, shown};
@@ -176,11 +177,10 @@ fn tell(name: &str, failed: &Failed) -> String {
 /// Starts the debugger on the run, at the panic if there is one.
 fn debug(target: &Target) -> Result<Code, Stop> {
     let scratch = Scratch::new()?;
-    let run = worker::command(
-        &target.test,
-        &Order { echo: true, ..target.order.clone() },
-        &scratch.path("report"),
-    )?;
+    let mut run = worker::command(&target.test)?;
+    let named = (target.test.executable.door != Door::Native).then(|| target.test.name.clone());
+    let order = Order { echo: true, test: named, ..target.order.clone() };
+    worker::ordered(&mut run, &order, &scratch.path("report"))?;
     let debugger = ["rust-gdb", "gdb"].into_iter().find(|name| is_there(name));
     let debugger =
         debugger.ok_or_else(|| Stop::refused("there is neither rust-gdb nor gdb: install gdb"))?;

@@ -7,8 +7,10 @@ mod outcome;
 
 pub(crate) use outcome::{Begin, End, Failed, Outcome};
 
+use crate::door::Door;
 use crate::exit::Stop;
 use crate::list::Test;
+use crate::object;
 use serde::Serialize;
 use std::cell::Cell;
 use std::env;
@@ -22,6 +24,9 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Order {
     pub(crate) protocol: u64,
+    /// The test's full name, where the process cannot know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) test: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,14 +136,32 @@ impl Worker {
         around: &Surroundings,
         stall: Duration,
     ) -> Result<Self, Stop> {
+        let mut command = command(test)?;
+        if test.executable.door != Door::Native && !around.shown {
+            // A panic's place and text are what is reported; collecting the frames costs more than most runs.
+            command.env("RUST_BACKTRACE", "0");
+        }
+        let named = (test.executable.door != Door::Native).then(|| test.name.clone());
+        let order = Order { test: named, ..order.clone() };
+        Self::of_command(command, &test.name, &order, scratch, around, stall)
+    }
+
+    /// Starts a command with `order`; `name` is what it is called to people.
+    pub(crate) fn of_command(
+        mut command: Command,
+        name: &str,
+        order: &Order,
+        scratch: &Scratch,
+        around: &Surroundings,
+        stall: Duration,
+    ) -> Result<Self, Stop> {
         let (report, output) = (scratch.path("report"), scratch.path("output"));
-        let mut command = command(test, order, &report)?;
+        ordered(&mut command, order, &report)?;
         command.envs(around.variables.iter().cloned()).stdin(Stdio::null());
         if let Some(folder) = &around.folder {
             command.current_dir(folder);
         }
-        let failed =
-            |error| Stop::refused(format!("{}: a process cannot be started: {error}", test.name));
+        let failed = |error| Stop::refused(format!("{name}: a process cannot be started: {error}"));
         if around.shown {
             command.stdout(Stdio::from(std::io::stderr()));
         } else {
@@ -196,10 +219,16 @@ impl Drop for Worker {
     }
 }
 
-/// The command line of `test`, with its order.
-pub(crate) fn command(test: &Test, order: &Order, report: &Path) -> Result<Command, Stop> {
+/// Gives a command its order.
+pub(crate) fn ordered(command: &mut Command, order: &Order, report: &Path) -> Result<(), Stop> {
     let plan = serde_json::to_string(order)
         .map_err(|error| Stop::defect(format!("an order cannot be written: {error}")))?;
+    command.env("SIM_WORKER", report).env("SIM_PLAN", plan);
+    Ok(())
+}
+
+/// The command line of `test`.
+pub(crate) fn command(test: &Test) -> Result<Command, Stop> {
     let mut command = test.executable.command();
     if test.executable.has_harness {
         command.arg(&test.path).args([
@@ -209,7 +238,9 @@ pub(crate) fn command(test: &Test, order: &Order, report: &Path) -> Result<Comma
             "--test-threads=1",
         ]);
     }
-    command.env("SIM_WORKER", report).env("SIM_PLAN", plan);
+    if test.executable.door == Door::Libc {
+        command.env("LD_PRELOAD", object::path()?);
+    }
     Ok(command)
 }
 

@@ -1,6 +1,7 @@
 //! `sim.toml`: the options of a project, with strict keys.
 
 use super::parse::{self, Format};
+use crate::door::Door;
 use crate::exit::Stop;
 use sim_core::choice::Seed;
 use std::fs;
@@ -33,7 +34,7 @@ pub(crate) struct SimToml {
     pub(crate) seed: Option<Seed>,
     pub(crate) jobs: Option<usize>,
     pub(crate) strategy: Option<String>,
-    pub(crate) door: Option<String>,
+    pub(crate) door: Option<Door>,
     pub(crate) faults: Option<String>,
     pub(crate) fail_fast: Option<bool>,
     pub(crate) format: Option<Format>,
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "runs = 7\ntime = \"2s\"\nseed = \"0x2a\"\njobs = 3\nstrategy = \"pct:2\"\ndoor = \"tokio\"\nfaults = \"none\"\n\
+        let text = "runs = 7\ntime = \"2s\"\nseed = \"0x2a\"\njobs = 3\nstrategy = \"pct:2\"\ndoor = \"libc\"\nfaults = \"none\"\n\
             fail-fast = true\nformat = \"json\"\nshrink = false\nstall = 9\n[tests.\"bank::\"]\nruns = 1\nstrategy = \"fifo\"\n";
         let file = SimToml::parse(text).unwrap();
         assert_eq!(
@@ -176,6 +177,7 @@ mod tests {
             (file.jobs, file.strategy.as_deref(), file.fail_fast),
             (Some(3), Some("pct:2"), Some(true))
         );
+        assert_eq!(file.door, Some(Door::Libc));
         assert_eq!((file.format, file.stall), (Some(Format::Json), Some(Duration::from_secs(9))));
         assert_eq!(
             (file.tests[0].part.as_str(), file.tests[0].runs, file.tests[0].time),

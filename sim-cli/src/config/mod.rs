@@ -4,6 +4,7 @@ pub(crate) mod file;
 pub(crate) mod parse;
 
 use crate::args::TestArgs;
+use crate::door::Door;
 use crate::exit::Stop;
 use file::{Override, SimToml};
 use parse::{Format, Shard};
@@ -65,6 +66,16 @@ impl Budget {
     }
 }
 
+/// The door of a project where the command line names none: `SIM_DOOR`, then `sim.toml`.
+pub(crate) fn door(root: &Path) -> Result<Option<Door>, Stop> {
+    let variable = read(
+        |name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        "SIM_DOOR",
+        parse::door,
+    )?;
+    Ok(variable.or(SimToml::read(root)?.door))
+}
+
 impl Settings {
     /// Merges the three sources.
     pub(crate) fn merge(args: &TestArgs, root: &Path) -> Result<Self, Stop> {
@@ -76,13 +87,8 @@ impl Settings {
     }
 
     fn of(args: &TestArgs, variables: Variables, file: SimToml) -> Result<Self, Stop> {
-        if let Some(door) = args.door.clone().or(variables.door).or(file.door) {
-            return Err(Stop::refused(format!(
-                "the {door} door comes with a later version: native #[sim::test] functions need none, leave 'door' out"
-            )));
-        }
-        // Only `none` passes the parser in this version, and it is what happens.
-        let _ = (&args.faults, variables.faults, file.faults);
+        // Only `none` passes the parser in this version, and it is what happens. The door is the project's, see `door`.
+        let _ = (&args.faults, variables.faults, file.faults, variables.door, file.door);
         let said = Budget { runs: args.runs, time: args.time, strategy: args.strategy.clone() };
         let said = said.or(Budget {
             runs: variables.runs,
@@ -130,7 +136,7 @@ struct Variables {
     seed: Option<Seed>,
     jobs: Option<usize>,
     strategy: Option<String>,
-    door: Option<String>,
+    door: Option<Door>,
     faults: Option<String>,
     shard: Option<Shard>,
     format: Option<Format>,
@@ -262,11 +268,11 @@ mod tests {
             let stop = settings(TestArgs::default(), &[variable], SimToml::default()).unwrap_err();
             assert_eq!(stop, Stop::usage(expected));
         }
-        let stop =
-            settings(TestArgs::default(), &[("SIM_DOOR", "libc")], SimToml::default()).unwrap_err();
-        assert!(
-            stop.code == crate::exit::Code::Refused && stop.text.contains("later version"),
-            "{stop:?}"
+        let stop = settings(TestArgs::default(), &[("SIM_DOOR", "window")], SimToml::default())
+            .unwrap_err();
+        assert_eq!(
+            stop,
+            Stop::usage("SIM_DOOR: 'window' is not a door: there are native and libc")
         );
     }
 }

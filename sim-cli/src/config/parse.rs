@@ -2,6 +2,7 @@
 //!
 //! An error is the part of a sentence that follows the option's name.
 
+use crate::door::Door;
 use sim_core::choice::Seed;
 use sim_core::policy::PolicyKind;
 use std::time::Duration;
@@ -92,13 +93,8 @@ pub(crate) fn strategy(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn door(text: &str) -> Result<String, String> {
-    match text {
-        "tokio" | "libc" => Ok(text.to_owned()),
-        _ => Err(format!(
-            "'{text}' is not a door: there are tokio and libc, which come with a later version"
-        )),
-    }
+pub(crate) fn door(text: &str) -> Result<Door, String> {
+    text.parse()
 }
 
 pub(crate) fn faults(text: &str) -> Result<String, String> {

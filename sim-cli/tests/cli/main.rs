@@ -5,5 +5,6 @@
 
 mod campaigns;
 mod determinism;
+mod door;
 mod mistakes;
 mod project;
