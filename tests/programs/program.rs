@@ -11,9 +11,13 @@ use std::env;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+/// Outlives a run that is not a process of its own.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 fn main() {
     match env::args().nth(1).as_deref() {
@@ -56,6 +60,20 @@ fn everything() {
         .collect();
     drop(sender);
     println!("{:?}", receiver.iter().collect::<Vec<_>>());
+    let done = Arc::new(AtomicBool::new(false));
+    let other = Arc::clone(&done);
+    let polled = thread::spawn(move || {
+        thread::sleep(Duration::from_micros(20));
+        other.store(true, Ordering::SeqCst);
+    });
+    let mut polls = 0;
+    while !done.load(Ordering::SeqCst) {
+        polls += 1;
+        thread::yield_now();
+    }
+    COUNT.fetch_add(polls, Ordering::SeqCst);
+    println!("{polls} {}", COUNT.load(Ordering::SeqCst));
+    polled.join().expect("it does not panic");
     threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
 }
 

@@ -52,6 +52,23 @@ async fn pointer() {
 }
 
 #[sim::test]
+async fn polled_thread() {
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let other = done.clone();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        other.store(true, Ordering::SeqCst);
+    });
+    let mut polls = 0;
+    while !done.load(Ordering::SeqCst) {
+        polls += 1;
+        sim::yield_now().await;
+    }
+    sim::observe(polls);
+    thread.join().unwrap();
+}
+
+#[sim::test]
 async fn nothing() {
     sim::observe(sim::rand::random());
 }
