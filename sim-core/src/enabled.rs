@@ -9,6 +9,8 @@ pub use crate::members::{Member, Members, Place, Runnable};
 
 use crate::choice::{Choices, Path, Scheduler};
 use crate::env::Env;
+use crate::id::TaskId;
+use crate::members::Left;
 use crate::policy::{Policy, PolicyBox};
 use core::fmt;
 
@@ -18,8 +20,22 @@ pub struct EnabledSet {
     policy: PolicyBox,
     /// Whether the policy keeps an order of its own and must hear who joins and leaves.
     watched: bool,
+    /// How many turns had more than one actor to choose from.
+    choices: u64,
     /// Who gave up the turn last, and which turn of its own that was.
     giver: (Path, u32),
+}
+
+/// Who has the turn.
+#[derive(Debug)]
+#[must_use = "whoever has left the set must run"]
+pub(crate) enum Turn {
+    /// Nobody can run.
+    Nobody,
+    /// A task that joined by its number. Whoever knows its name calls [`EnabledSet::begin`].
+    Task(TaskId),
+    /// Another member, or a task that joined with its name. Its turn has begun.
+    Member(Member),
 }
 
 impl fmt::Debug for EnabledSet {
@@ -36,14 +52,22 @@ impl EnabledSet {
     #[must_use]
     pub fn new(policy: PolicyBox, choices: &Choices) -> Self {
         let draws = policy.draws() && choices.scheduler() == Scheduler::Policy;
-        let members = if draws { Members::in_pool() } else { Members::in_line() };
-        Self { members, watched: policy.watches(), policy, giver: (Path::WORLD, 0) }
+        let members =
+            if draws { Members::in_pool(choices.is_recorded()) } else { Members::in_line() };
+        let (watched, giver) = (policy.watches(), (Path::WORLD, 0));
+        Self { members, policy, watched, choices: 0, giver }
     }
 
     /// The members.
     #[must_use]
     pub fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// How many turns so far had more than one actor to choose from.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.choices
     }
 
     /// Adds an actor at the end of the line.
@@ -56,17 +80,26 @@ impl EnabledSet {
         place
     }
 
-    /// Takes an actor out that can no longer run.
+    /// Adds a task at the end of the line: by its number, or as `member` describes it where somebody will ask.
     #[inline]
-    pub fn remove(&mut self, place: Place) -> Member {
-        let member = self.members.remove(place);
-        if self.watched {
-            self.policy.left(place, &member);
+    pub(crate) fn insert_task(&mut self, id: TaskId, member: impl FnOnce() -> Member) {
+        if !self.members.insert_nameless(id) {
+            self.insert(member());
         }
-        if self.members.has_many_gaps() {
-            self.close_gaps();
+    }
+
+    #[inline]
+    fn remove(&mut self, place: Place) -> Left {
+        let left = self.members.remove(place);
+        if let Left::Whole(member) = &left {
+            if self.watched {
+                self.policy.left(place, member);
+            }
+            if self.members.has_many_gaps() {
+                self.close_gaps();
+            }
         }
-        member
+        left
     }
 
     #[cold]
@@ -78,42 +111,70 @@ impl EnabledSet {
         }
     }
 
-    /// Takes out every member that `leaves`: a scan, for what befalls a whole host.
-    pub fn remove_all(&mut self, leaves: impl Fn(&Member) -> bool) -> Vec<Member> {
-        let order = self.members.in_order().into_iter();
-        let mut leaving: Vec<Place> =
-            order.filter(|(_, member)| leaves(member)).map(|(place, _)| place).collect();
-        leaving.sort_unstable();
+    /// Takes out every member whose `Runnable` leaves: a scan, for what befalls a whole host. In base order.
+    pub fn remove_all(&mut self, leaves: impl Fn(Runnable) -> bool) -> Vec<Runnable> {
+        let mut order = self.members.in_order();
+        order.retain(|(_, member)| leaves(member.runnable()));
+        let removed = order.iter().map(|(_, member)| member.runnable()).collect();
+        order.sort_unstable_by_key(|(place, _)| *place);
         // From the back: whoever moves into a freed place stays, since all behind it have left already.
-        let mut removed: Vec<Member> = Vec::with_capacity(leaving.len());
-        for &place in leaving.iter().rev() {
-            let member = self.members.remove(place);
-            if self.watched {
+        for (place, _) in order.into_iter().rev() {
+            if let Left::Whole(member) = self.members.remove(place)
+                && self.watched
+            {
                 self.policy.left(place, &member);
             }
-            removed.push(member);
         }
-        removed.reverse();
         removed
     }
 
     /// Gives the next turn: the member leaves the set and runs. `None` if nobody can.
+    ///
+    /// # Panics
+    /// If it is a task that joined by its number; the engine of such tasks asks in its own way.
     #[inline]
     pub fn next(&mut self, env: &mut Env) -> Option<Member> {
+        match self.turn(env) {
+            Turn::Nobody => None,
+            Turn::Member(member) => Some(member),
+            Turn::Task(id) => panic!("{id} joined by its number, and who it is nobody has said"),
+        }
+    }
+
+    /// Gives the next turn.
+    #[inline]
+    pub(crate) fn turn(&mut self, env: &mut Env) -> Turn {
         let place = match self.members.len() {
-            0 => return None,
+            0 => return Turn::Nobody,
             1 => self.members.first(),
-            _ => self.choose(env),
+            _ => {
+                self.choices += 1;
+                self.choose(env)
+            }
         };
-        let member = self.remove(place);
-        self.giver = member.turn();
-        env.trace.turn(self.giver.0, self.giver.1);
-        Some(member)
+        match self.remove(place) {
+            Left::Task(id) => Turn::Task(id),
+            Left::Whole(member) => {
+                let (path, ordinal) = member.turn();
+                self.begin(env, path, ordinal);
+                Turn::Member(member)
+            }
+        }
+    }
+
+    /// Notes that `path` begins its turn of the number `ordinal`.
+    #[inline]
+    pub(crate) fn begin(&mut self, env: &mut Env, path: Path, ordinal: u32) {
+        self.giver = (path, ordinal);
+        env.trace.turn(path, ordinal);
     }
 
     /// Asks whoever has a say. Anybody but the first in line is a deviation, which a recorded run notes by name.
     #[inline]
     fn choose(&mut self, env: &mut Env) -> Place {
+        if self.members.are_nameless() {
+            return self.policy.pick(&self.members);
+        }
         let place = match env.choices.scheduler() {
             Scheduler::Policy => self.policy.pick(&self.members),
             Scheduler::Log => self.logged(env).unwrap_or_else(|| self.members.first()),
@@ -131,8 +192,8 @@ impl EnabledSet {
     /// The member that the log names. A scan, since only replays ask, and only where the log deviates.
     fn logged(&self, env: &mut Env) -> Option<Place> {
         let (path, ordinal) = env.choices.logged_actor(self.giver.0, self.giver.1)?;
-        let mut order = self.members.in_order().into_iter();
-        order.find(|(_, member)| member.name() == (path, ordinal)).map(|(place, _)| place)
+        let mut order = self.members.in_order().into_iter().map(|(place, _)| place);
+        order.find(|place| self.members.get(*place).name() == (path, ordinal))
     }
 
     /// Tells the policy what the last turn of `path` cost.
@@ -157,6 +218,13 @@ mod tests {
         Member { runnable: Runnable::Event(EventId(u64::from(n))), path, ordinal: n, level: 0 }
     }
 
+    fn ordinal(left: &Left) -> u32 {
+        match left {
+            Left::Whole(member) => member.ordinal,
+            Left::Task(id) => panic!("{id} joined with its name"),
+        }
+    }
+
     proptest! {
         /// Joining, leaving and first-in-first-out order agree with a plain vector.
         #[test]
@@ -174,18 +242,20 @@ mod tests {
                         // Always from behind the front, so that gaps come into being.
                         let nth = model.len() - 1 - index % model.len();
                         let place = set.members().in_order()[nth].0;
-                        prop_assert_eq!(set.remove(place).ordinal, model.remove(nth));
+                        prop_assert_eq!(ordinal(&set.remove(place)), model.remove(nth));
                     }
                     _ => {
                         let expected = if model.is_empty() { None } else { Some(model.remove(0)) };
                         prop_assert_eq!(set.next(&mut env).map(|m| m.ordinal), expected);
                     }
                 }
-                let order: Vec<u32> = set.members().in_order().iter().map(|(_, m)| m.ordinal).collect();
+                let order: Vec<u32> = set.members().in_order().iter().map(|(_, m)| ordinal(m)).collect();
                 prop_assert_eq!(&order, &model);
             }
-            let odd = set.remove_all(|m| m.ordinal % 2 == 1);
-            prop_assert_eq!(odd.len(), model.iter().filter(|n| *n % 2 == 1).count());
+            let odd = set.remove_all(|r| matches!(r, Runnable::Event(EventId(n)) if n % 2 == 1));
+            let expected: Vec<Runnable> =
+                model.iter().filter(|n| *n % 2 == 1).map(|&n| member(n).runnable).collect();
+            prop_assert_eq!(odd, expected);
         }
     }
 
@@ -202,7 +272,7 @@ mod tests {
             // All but the first of each hundred leave from the middle: the ring is rebuilt on the way.
             for n in (0..1000).rev().filter(|n| n % 100 != 0) {
                 let place =
-                    set.members().in_order().iter().find(|(_, m)| m.ordinal == n).unwrap().0;
+                    set.members().in_order().iter().find(|(_, m)| ordinal(m) == n).unwrap().0;
                 set.remove(place);
             }
             let mut left: Vec<u32> =
@@ -234,5 +304,47 @@ mod tests {
         assert_ne!(turns, (0..20).collect::<Vec<_>>());
         let (replayed, _, replayed_hash) = run(Choices::replay(&log.unwrap()));
         assert_eq!((replayed, replayed_hash), (turns, hash));
+    }
+
+    /// A pool keeps tasks by number and others whole; a recorded one keeps everybody whole. Both draw alike.
+    #[test]
+    fn a_recorded_pool_draws_as_one_that_is_not() {
+        let run = |record: bool| {
+            let mut choices = Choices::seeded(Seed::from_u64(11));
+            if record {
+                choices.record();
+            }
+            let draws = choices.policy_draws();
+            let mut env = Env::new(choices);
+            let mut set = EnabledSet::new(PolicyBox::Random(Random::new(draws)), &env.choices);
+            let task = |n: u32| TaskId::new(n, 0, 0);
+            let join = |set: &mut EnabledSet, n: u32| match n % 3 {
+                0 => _ = set.insert(member(n)),
+                _ => set.insert_task(task(n), || Member {
+                    runnable: Runnable::Task(task(n)),
+                    ..member(n)
+                }),
+            };
+            (0..50).for_each(|n| join(&mut set, n));
+            let mut turns = Vec::new();
+            for n in 50..150 {
+                match set.turn(&mut env) {
+                    Turn::Nobody => unreachable!("fifty have joined"),
+                    Turn::Task(id) => {
+                        let n = id.index() as u32;
+                        set.begin(&mut env, member(n).path, n);
+                        turns.push(Runnable::Task(id));
+                    }
+                    Turn::Member(member) => turns.push(member.runnable),
+                }
+                join(&mut set, n);
+            }
+            let tasks = set.remove_all(|runnable| matches!(runnable, Runnable::Task(_)));
+            let others = set.members().len();
+            (turns, tasks, others, set.choices(), env.trace.schedule_hash())
+        };
+        let searched = run(false);
+        assert!(searched.0.iter().any(|turn| matches!(turn, Runnable::Event(_))));
+        assert_eq!(searched, run(true));
     }
 }

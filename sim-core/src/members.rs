@@ -2,6 +2,10 @@
 //!
 //! Joining, leaving and drawing a member at random are all O(1). Policies look at members; only the
 //! set changes them.
+//!
+//! A search runs most turns under a policy that draws, which asks nothing about members. So in a pool a
+//! task is its number and when it joined, 16 bytes, and who it is the engine reads from the task's own
+//! cell when it has the turn. Others, and everybody in a run that is recorded, are kept whole beside it.
 
 use crate::choice::{Draws, Path};
 use crate::id::{EventId, TaskId, ThreadId, Waiter};
@@ -19,6 +23,17 @@ pub enum Runnable {
     Thread(ThreadId),
 }
 
+impl Runnable {
+    /// The task, if it is one.
+    #[must_use]
+    pub fn task(self) -> Option<TaskId> {
+        match self {
+            Self::Task(id) => Some(id),
+            Self::Timer(_) | Self::Event(_) | Self::Thread(_) => None,
+        }
+    }
+}
+
 /// An actor that could run now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -33,15 +48,6 @@ pub struct Member {
 }
 
 impl Member {
-    /// The task, if it is one.
-    #[must_use]
-    pub fn task(&self) -> Option<TaskId> {
-        match self.runnable {
-            Runnable::Task(id) => Some(id),
-            Runnable::Timer(_) | Runnable::Event(_) | Runnable::Thread(_) => None,
-        }
-    }
-
     /// How a log names it among those that could run: a task or thread by its path alone, since it is in the set once, whatever its turn.
     pub(crate) fn name(&self) -> (Path, u32) {
         match self.runnable {
@@ -72,25 +78,70 @@ pub struct Place(u64);
 #[derive(Debug)]
 pub struct Members {
     kept: Kept,
-    len: usize,
 }
 
 /// How members are kept.
 #[derive(Debug)]
 enum Kept {
-    /// In base order: a queue in which those who left are gaps, closed when gaps are in the majority.
-    /// Joining is a push, leaving a mark.
-    Line {
-        queue: Vec<Option<Member>>,
-        /// Where in the queue the first member is; all before it are gaps.
-        front: usize,
-        /// The place of the queue's first entry.
-        base: u64,
-    },
-    /// In no order, each with when it joined: for a policy that draws and needs none. The last takes
-    /// the place of whoever leaves, so that a draw meets no gap and touches one member. (A linked list
-    /// beside the table would keep the order too, at twice the cost.)
-    Pool { members: Vec<(Member, u64)>, joined: u64 },
+    /// In base order.
+    Line(Line),
+    /// In no order, for a policy that draws and needs none.
+    Pool(Pool),
+}
+
+/// A queue in which those who left are gaps, closed when gaps are in the majority. Joining is a push,
+/// leaving a mark.
+#[derive(Debug)]
+struct Line {
+    queue: Vec<Option<Member>>,
+    /// Where in the queue the first member is; all before it are gaps.
+    front: usize,
+    /// The place of the queue's first entry.
+    base: u64,
+    len: usize,
+}
+
+/// Members in no order, each with when it joined. The last takes the place of whoever leaves, so that a
+/// draw meets no gap and touches one entry. (A linked list beside the table would keep the order too, at
+/// twice the cost.)
+#[derive(Debug)]
+struct Pool {
+    entries: Vec<Entry>,
+    /// The members that are kept whole, and which of these places are free.
+    whole: Vec<Member>,
+    free: Vec<u32>,
+    /// How many have joined so far.
+    joined: u64,
+    /// Whether everybody is kept whole: somebody will ask for names.
+    named: bool,
+}
+
+/// A member of a pool.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// A task's number, or the place of a member that is kept whole.
+    who: u64,
+    /// When it joined, times two; odd if it is kept whole.
+    joined: u64,
+}
+
+/// Who left the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// A task of which only the number was kept.
+    Task(TaskId),
+    /// A member that was kept whole.
+    Whole(Member),
+}
+
+impl Left {
+    /// What would have run.
+    pub(crate) fn runnable(&self) -> Runnable {
+        match self {
+            Self::Task(id) => Runnable::Task(*id),
+            Self::Whole(member) => member.runnable,
+        }
+    }
 }
 
 /// A pool has at most so many times the room it needs,
@@ -98,35 +149,110 @@ const ROOM_MAX: usize = 16;
 /// unless it has no more than this.
 const ROOM_MIN: usize = 4096;
 
-/// Gives back the room of a crowd that has gone, as after a hundred thousand tasks were spawned at once.
-#[cold]
-fn give_back(members: &mut Vec<(Member, u64)>) {
-    members.shrink_to(members.capacity() / 4);
-}
-
 /// So many gaps are not worth closing.
 const GAPS_MIN: usize = 64;
 
-impl Members {
-    pub(crate) const fn in_line() -> Self {
-        Self { kept: Kept::Line { queue: Vec::new(), front: 0, base: 0 }, len: 0 }
+impl Line {
+    fn remove(&mut self, place: u64) -> Member {
+        self.len -= 1;
+        let at = (place - self.base) as usize;
+        let member = self.queue[at].take().expect("only a member can leave the enabled set");
+        if at == self.front {
+            while let Some(None) = self.queue.get(self.front) {
+                self.front += 1;
+            }
+        }
+        member
+    }
+}
+
+impl Pool {
+    #[inline]
+    fn push(&mut self, who: u64, is_whole: bool) -> Place {
+        self.joined += 2;
+        let joined = self.joined | u64::from(is_whole);
+        self.entries.push(Entry { who, joined });
+        Place(self.entries.len() as u64 - 1)
     }
 
-    pub(crate) const fn in_pool() -> Self {
-        Self { kept: Kept::Pool { members: Vec::new(), joined: 0 }, len: 0 }
+    #[inline]
+    fn insert(&mut self, member: Member) -> Place {
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.whole[at as usize] = member;
+                at
+            }
+            None => {
+                self.whole.push(member);
+                self.whole.len() as u32 - 1
+            }
+        };
+        self.push(u64::from(at), true)
+    }
+
+    #[inline]
+    fn remove(&mut self, place: u64) -> Left {
+        let entry = self.entries.swap_remove(place as usize);
+        let room = self.entries.capacity();
+        if room > ROOM_MIN && self.entries.len() < room / ROOM_MAX {
+            self.give_back();
+        }
+        if entry.joined & 1 == 0 {
+            return Left::Task(TaskId::from_bits(entry.who));
+        }
+        self.free.push(entry.who as u32);
+        Left::Whole(self.whole[entry.who as usize])
+    }
+
+    /// Gives back the room of a crowd that has gone, as after a hundred thousand tasks were spawned at once.
+    #[cold]
+    fn give_back(&mut self) {
+        self.entries.shrink_to(self.entries.capacity() / 4);
+        if self.free.len() == self.whole.len() {
+            (self.whole, self.free) = (Vec::new(), Vec::new());
+        }
+    }
+
+    fn left(&self, entry: Entry) -> Left {
+        match entry.joined & 1 {
+            0 => Left::Task(TaskId::from_bits(entry.who)),
+            _ => Left::Whole(self.whole[entry.who as usize]),
+        }
+    }
+}
+
+impl Members {
+    pub(crate) const fn in_line() -> Self {
+        let line = Line { queue: Vec::new(), front: 0, base: 0, len: 0 };
+        Self { kept: Kept::Line(line) }
+    }
+
+    /// A pool, in which everybody is kept whole if `named`.
+    pub(crate) fn in_pool(named: bool) -> Self {
+        let (joined, whole, free) = (0, Vec::new(), Vec::new());
+        Self { kept: Kept::Pool(Pool { entries: Vec::new(), whole, free, joined, named }) }
     }
 
     /// How many there are.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        match &self.kept {
+            Kept::Line(line) => line.len,
+            Kept::Pool(pool) => pool.entries.len(),
+        }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// Whether of a task only its number is kept.
+    #[inline]
+    pub(crate) fn are_nameless(&self) -> bool {
+        matches!(&self.kept, Kept::Pool(pool) if !pool.named)
     }
 
     /// The first in line. A scan for a policy that needs no order, where only recorded runs ask.
@@ -136,11 +262,11 @@ impl Members {
     #[inline]
     #[must_use]
     pub fn first(&self) -> Place {
-        assert!(self.len > 0, "an empty set has no first member");
+        assert!(!self.is_empty(), "an empty set has no first member");
         match &self.kept {
-            Kept::Line { front, base, .. } => Place(base + *front as u64),
-            Kept::Pool { members, .. } => {
-                let first = members.iter().enumerate().min_by_key(|(_, (_, joined))| *joined);
+            Kept::Line(line) => Place(line.base + line.front as u64),
+            Kept::Pool(pool) => {
+                let first = pool.entries.iter().enumerate().min_by_key(|(_, entry)| entry.joined);
                 Place(first.map_or(0, |(at, _)| at as u64))
             }
         }
@@ -153,94 +279,92 @@ impl Members {
     #[inline]
     #[must_use]
     pub fn draw(&self, draws: &mut Draws) -> Place {
-        assert!(self.len > 0, "an empty set has no member to draw");
-        assert!(
-            matches!(self.kept, Kept::Pool { .. }),
-            "a policy that draws says so: Policy::draws"
-        );
-        Place(draws.below(self.len as u64))
+        let Kept::Pool(pool) = &self.kept else {
+            panic!("a policy that draws says so: Policy::draws")
+        };
+        assert!(!pool.entries.is_empty(), "an empty set has no member to draw");
+        Place(draws.below(pool.entries.len() as u64))
     }
 
     /// The member at a place.
     ///
     /// # Panics
-    /// If it has left.
+    /// If it has left; or if it is a task, the policy has said that it draws, and the run is not recorded: nothing but its
+    /// number is kept then.
     #[inline]
     #[must_use]
     pub fn get(&self, Place(place): Place) -> &Member {
         match &self.kept {
-            Kept::Line { queue, base, .. } => {
-                queue[(place - base) as usize].as_ref().expect("the place is a member's")
+            Kept::Line(line) => {
+                line.queue[(place - line.base) as usize].as_ref().expect("the place is a member's")
             }
-            Kept::Pool { members, .. } => &members[place as usize].0,
+            Kept::Pool(pool) => {
+                let entry = pool.entries[place as usize];
+                assert!(entry.joined & 1 == 1, "of this member only the number is kept");
+                &pool.whole[entry.who as usize]
+            }
         }
     }
 
     /// All members in base order.
     #[must_use]
-    pub fn in_order(&self) -> Vec<(Place, Member)> {
+    pub(crate) fn in_order(&self) -> Vec<(Place, Left)> {
         match &self.kept {
-            Kept::Line { queue, base, .. } => {
-                let places = (*base..).map(Place);
-                places.zip(queue).filter_map(|(place, member)| Some((place, (*member)?))).collect()
+            Kept::Line(line) => {
+                let places = (line.base..).map(Place).zip(&line.queue);
+                places
+                    .filter_map(|(place, member)| Some((place, Left::Whole((*member)?))))
+                    .collect()
             }
-            Kept::Pool { members, .. } => {
-                let mut order: Vec<_> = (0..).map(Place).zip(members).collect();
-                order.sort_by_key(|(_, (_, joined))| *joined);
-                order.into_iter().map(|(place, (member, _))| (place, *member)).collect()
+            Kept::Pool(pool) => {
+                let mut order: Vec<_> = (0..).map(Place).zip(&pool.entries).collect();
+                order.sort_by_key(|(_, entry)| entry.joined);
+                order.into_iter().map(|(place, entry)| (place, pool.left(*entry))).collect()
             }
         }
     }
 
     #[inline]
     pub(crate) fn insert(&mut self, member: Member) -> Place {
-        self.len += 1;
         match &mut self.kept {
-            Kept::Line { queue, base, .. } => {
-                queue.push(Some(member));
-                Place(*base + queue.len() as u64 - 1)
+            Kept::Line(line) => {
+                line.len += 1;
+                line.queue.push(Some(member));
+                Place(line.base + line.queue.len() as u64 - 1)
             }
-            Kept::Pool { members, joined } => {
-                *joined += 1;
-                members.push((member, *joined));
-                Place(members.len() as u64 - 1)
+            Kept::Pool(pool) => pool.insert(member),
+        }
+    }
+
+    /// Enters a task by its number, if that is all that is kept of tasks.
+    #[inline]
+    pub(crate) fn insert_nameless(&mut self, task: TaskId) -> bool {
+        match &mut self.kept {
+            Kept::Pool(pool) if !pool.named => {
+                pool.push(task.to_bits(), false);
+                true
             }
+            Kept::Pool(_) | Kept::Line(_) => false,
         }
     }
 
     #[inline]
-    pub(crate) fn remove(&mut self, Place(place): Place) -> Member {
-        self.len -= 1;
+    pub(crate) fn remove(&mut self, Place(place): Place) -> Left {
         match &mut self.kept {
-            Kept::Line { queue, front, base } => {
-                let at = (place - *base) as usize;
-                let member = queue[at].take().expect("only a member can leave the enabled set");
-                if at == *front {
-                    while let Some(None) = queue.get(*front) {
-                        *front += 1;
-                    }
-                }
-                member
-            }
-            Kept::Pool { members, .. } => {
-                let (member, _) = members.swap_remove(place as usize);
-                if members.capacity() > ROOM_MIN && members.len() < members.capacity() / ROOM_MAX {
-                    give_back(members);
-                }
-                member
-            }
+            Kept::Pool(pool) => pool.remove(place),
+            Kept::Line(line) => Left::Whole(line.remove(place)),
         }
     }
 
     /// Whether gaps are in the majority.
     #[inline]
     pub(crate) fn has_many_gaps(&self) -> bool {
-        matches!(&self.kept, Kept::Line { queue, .. } if queue.len() > 2 * self.len + GAPS_MIN)
+        matches!(&self.kept, Kept::Line(line) if line.queue.len() > 2 * line.len + GAPS_MIN)
     }
 
     /// Closes all gaps, and tells who has moved. Paid for by those who left.
     pub(crate) fn close_gaps(&mut self, mut moved: impl FnMut(Place, Place)) {
-        let Kept::Line { queue, front, base } = &mut self.kept else { return };
+        let Kept::Line(Line { queue, front, base, .. }) = &mut self.kept else { return };
         let (from, to) = (*base, *base + queue.len() as u64);
         let mut kept = 0;
         for at in *front..queue.len() {

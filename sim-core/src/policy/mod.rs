@@ -120,7 +120,7 @@ impl Policy for PolicyBox {
         self.inner().charged(path, cost_ns);
     }
 
-    #[inline]
+    #[inline(always)]
     fn pick(&mut self, members: &Members) -> Place {
         match self {
             Self::Fifo(policy) => policy.pick(members),

@@ -1,6 +1,6 @@
 //! The report when nothing can happen: who waits for what, since when, spawned where.
 
-use super::task::{Cell, WaitsFor};
+use super::task::{Seen, WaitsFor};
 use super::{Failure, FailureKind, Runtime, State};
 use crate::id::TaskId;
 use core::fmt::Write;
@@ -8,17 +8,17 @@ use core::fmt::Write;
 impl Runtime {
     /// Nobody is enabled and no deadline is left, but the root has not ended.
     pub(super) fn deadlock(&self) -> Failure {
-        let waiting: Vec<(TaskId, &Cell)> = self.waiting().collect();
+        let waiting: Vec<(TaskId, Seen<'_>)> = self.waiting().collect();
         let message = match self.cycle() {
             Some(cycle) => {
                 let names: Vec<String> = cycle.iter().map(|&id| self.name_of(id)).collect();
                 format!("{} tasks wait for each other: {}", cycle.len(), names.join(" -> "))
             }
-            None => match waiting.iter().find(|(_, cell)| is_lost(cell)) {
-                Some((_, cell)) => {
+            None => match waiting.iter().find(|(_, task)| task.is_lost()) {
+                Some((_, task)) => {
                     format!(
                         "lost wake-up: {} waits and nobody holds a waker of it",
-                        cell.display_name()
+                        task.display_name()
                     )
                 }
                 None => format!("nothing can happen any more, tasks waiting: {}", waiting.len()),
@@ -33,8 +33,9 @@ impl Runtime {
         let busy: Vec<String> = self
             .tasks
             .iter()
-            .filter(|(_, cell)| cell.state == State::Scheduled)
-            .map(|(_, cell)| format!("  {} spawned at {}\n", cell.display_name(), cell.spawned_at))
+            .filter(|(_, task)| task.cell.state == State::Scheduled)
+            .map(|(_, task)| (task.display_name(), task.record.spawned_at))
+            .map(|(name, spawned_at)| format!("  {name} spawned at {spawned_at}\n"))
             .collect();
         Failure::new(FailureKind::Livelock, format!("{polls} polls in a row had no effect"))
             .with_details(format!("busy tasks:\n{}", busy.concat()))
@@ -43,10 +44,10 @@ impl Runtime {
     /// One line for every waiting task.
     pub(super) fn waiting_tasks(&self) -> String {
         let mut text = String::new();
-        for (id, cell) in self.waiting() {
-            let host = self.backend.host_name(cell.actor.host);
-            let (name, since, spawned_at) = (cell.display_name(), cell.since, cell.spawned_at);
-            let what = self.what(cell);
+        for (id, task) in self.waiting() {
+            let host = self.backend.host_name(task.cell.actor.host);
+            let (name, since) = (task.display_name(), task.cell.since);
+            let (what, spawned_at) = (self.what(task), task.record.spawned_at);
             writeln!(
                 text,
                 "  {id} {name} on {host} waits for {what} since {since}, spawned at {spawned_at}"
@@ -56,21 +57,23 @@ impl Runtime {
         text
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (TaskId, &Cell)> {
-        self.tasks.iter().filter(|(_, cell)| cell.state == State::Waiting)
+    fn waiting(&self) -> impl Iterator<Item = (TaskId, Seen<'_>)> {
+        self.tasks.iter().filter(|(_, task)| task.cell.state == State::Waiting)
     }
 
     fn name_of(&self, id: TaskId) -> String {
-        self.tasks.get(id).map_or_else(|| id.to_string(), Cell::display_name)
+        self.tasks.get(id).map_or_else(|| id.to_string(), |task| task.display_name())
     }
 
     /// What a waiting task waits for, as text.
-    fn what(&self, cell: &Cell) -> String {
-        match cell.waits() {
-            WaitsFor::Unknown if is_lost(cell) => {
+    fn what(&self, task: Seen<'_>) -> String {
+        match task.cell.waits() {
+            WaitsFor::Unknown if task.is_lost() => {
                 String::from("something that holds no waker of it (a lost wake-up)")
             }
-            WaitsFor::Unknown => format!("something that holds {} wakers of it", cell.wakers),
+            WaitsFor::Unknown => {
+                format!("something that holds {} wakers of it", task.record.wakers)
+            }
             WaitsFor::Timer(due) => format!("a timer due at {due}"),
             WaitsFor::Ready(fd, readiness) => {
                 let open = self.backend.descriptions();
@@ -85,7 +88,7 @@ impl Runtime {
 
     /// Tasks that join each other in a ring.
     fn cycle(&self) -> Option<Vec<TaskId>> {
-        let next = |id: TaskId| match self.tasks.get(id)?.waits() {
+        let next = |id: TaskId| match self.tasks.get(id)?.cell.waits() {
             WaitsFor::Join(other) => Some(other),
             _ => None,
         };
@@ -103,9 +106,4 @@ impl Runtime {
         }
         None
     }
-}
-
-/// Whether nobody can wake it: it noted nothing it waits for, and no waker of it is kept.
-pub(super) fn is_lost(cell: &Cell) -> bool {
-    cell.waits() == WaitsFor::Unknown && cell.wakers == 0
 }

@@ -11,10 +11,14 @@ use crate::backend::Backend;
 use crate::env::Env;
 use crate::id::TaskId;
 use core::cell::{Cell, RefCell};
+use core::mem::ManuallyDrop;
 use core::task::Waker;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Box<Runtime>>> = const { RefCell::new(None) };
+    /// Whoever enters a runtime takes it out again, so there is nothing to drop when the thread ends; and without a
+    /// destructor the place is there at once, with no question whether it still is.
+    static CURRENT: ManuallyDrop<RefCell<Option<Box<Runtime>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
 /// The task that is being polled, and whether it was woken meanwhile: what wakes itself, as every

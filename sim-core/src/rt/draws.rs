@@ -26,10 +26,10 @@ pub fn chance(ratio: Ratio) -> bool {
 impl Runtime {
     fn draw<R>(&mut self, f: impl FnOnce(&mut Choices, &mut Stream) -> R) -> R {
         let (choices, path) = (&mut self.env.choices, self.env.actor.path);
-        let cell = self.current.and_then(|id| self.tasks.get_mut(id));
-        match cell {
-            Some(cell) => {
-                let stream = cell.draws(|| choices.stream(DRAW, path));
+        let task = self.current.filter(|&id| self.tasks.get(id).is_some());
+        match task {
+            Some(id) => {
+                let stream = self.tasks.record(id).draws(|| choices.stream(DRAW, path));
                 f(choices, stream)
             }
             None => {

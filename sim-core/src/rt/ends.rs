@@ -2,13 +2,16 @@
 
 use super::join::Joined;
 use super::state::{Abort, State};
-use super::task::{Content, Joiner};
+use super::task::{BoxedTask, Content, Joiner};
 use super::{Goal, Runtime, WaitsFor};
 use crate::id::TaskId;
 use crate::trace::Kind;
 use core::any::Any;
 use core::mem;
 use core::task::Waker;
+
+/// What joining leaves over, to be dropped after the borrow: a waker, and the place of an output that was taken.
+type Unused = (Option<Joiner>, Option<BoxedTask>);
 
 impl Runtime {
     /// A task has ended: tells whoever joins, and frees the place if nobody ever will.
@@ -23,47 +26,50 @@ impl Runtime {
             state => unreachable!("a task that ended is not {state:?}"),
         };
         let (path, detached) = (cell.actor.path, cell.detached);
-        let joiner = mem::replace(&mut cell.joiner, Joiner::NOBODY);
+        let joiner = mem::replace(&mut self.tasks.record(id).joiner, Joiner::NOBODY);
         self.env.event(Kind::End, path, how, 0, 0);
         match joiner {
             // An id that is nobody's is stale, and waking it does nothing.
             Joiner::Task(joiner) => self.wake(joiner),
-            Joiner::Waker(waker) => self.outbox.push(waker),
+            Joiner::Waker(waker) => self.hand_out(waker),
         }
         if self.goal == Goal::Root(id) || (self.alive == 0 && self.goal == Goal::Everybody) {
             self.over = true;
+            self.call_for_a_look();
         }
         if detached {
-            self.bury(id);
+            let content = self.bury(id);
+            self.discard(content);
         }
     }
 
     /// Frees the place of a task that ended and that nobody joins.
-    pub(super) fn bury(&mut self, id: TaskId) {
+    #[must_use = "what it held may be the program's and is dropped outside the borrow"]
+    fn bury(&mut self, id: TaskId) -> Option<Content> {
         // A payload that somebody joined for is theirs to deal with.
-        let is_unseen = matches!(self.tasks.cell(id).content, Content::Panic(_));
+        let is_unseen = self.tasks.record(id).payload().is_some();
         if is_unseen && self.config.panics_end_run && self.failure.is_none() {
             let failure = self.detached_panic(id);
             self.fail(failure);
         }
         let (content, joiner) = self.tasks.remove(id);
-        self.discarded.push(content);
         if let Joiner::Waker(waker) = joiner {
-            self.outbox.push(waker);
+            self.hand_out(waker);
         }
+        content
     }
 
-    /// A handle is awaited. The waker that is given back is dropped after the borrow.
+    /// A handle is awaited. What is given back beside the answer is dropped after the borrow.
     pub(super) fn join(
         &mut self,
         id: TaskId,
         output: &mut dyn Any,
         task: Option<TaskId>,
         kept: Option<Waker>,
-    ) -> (Joined, Option<Joiner>) {
+    ) -> (Joined, Unused) {
         let current = self.current;
         let Some(cell) = self.tasks.get_mut(id) else {
-            return (Joined::Cancelled, kept.map(Joiner::Waker));
+            return (Joined::Cancelled, (kept.map(Joiner::Waker), None));
         };
         if !cell.state.has_ended() {
             let joiner = match (task, kept) {
@@ -71,41 +77,52 @@ impl Runtime {
                 (None, Some(waker)) => Joiner::Waker(waker),
                 (None, None) => unreachable!("whoever joins has a waker"),
             };
-            let before = mem::replace(&mut cell.joiner, joiner);
+            let before = mem::replace(&mut self.tasks.record(id).joiner, joiner);
             self.note_wait_of(current, WaitsFor::Join(id));
-            return (Joined::Pending, Some(before));
+            return (Joined::Pending, (Some(before), None));
         }
-        let joined = match (cell.state, cell.content.take()) {
-            (State::Completed, Content::Task(mut task)) => {
-                task.as_mut().take_output(output);
-                self.discarded.push(Content::Task(task));
-                Joined::Output
-            }
-            (State::Panicked, Content::Panic(payload)) => Joined::Panicked(payload),
-            (_, content) => {
-                self.discarded.push(content);
+        let kept = kept.map(Joiner::Waker);
+        if cell.state == State::Completed
+            && let Some(mut task) = cell.task.take()
+        {
+            task.as_mut().take_output(output);
+            return (Joined::Output, (kept, Some(task)));
+        }
+        (self.join_failed(id), (kept, None))
+    }
+
+    /// A task that gave no output is joined.
+    #[cold]
+    fn join_failed(&mut self, id: TaskId) -> Joined {
+        let cell = self.tasks.cell(id);
+        let (state, task) = (cell.state, cell.task.take());
+        let payload = self.tasks.record(id).take_payload();
+        self.discard(task.map(Content::Task));
+        match (state, payload) {
+            (State::Panicked, Some(payload)) => Joined::Panicked(payload),
+            // It crashed its own host in its last poll, and is cancelled whatever that gave.
+            (_, payload) => {
+                self.discard(payload.map(Content::Panic));
                 Joined::Cancelled
             }
-        };
-        (joined, kept.map(Joiner::Waker))
+        }
     }
 
     /// A handle was dropped: what is to be dropped with it is given back.
     pub(super) fn detach(&mut self, id: TaskId) -> Option<Content> {
         let cell = self.tasks.get_mut(id)?;
         cell.detached = true;
-        if cell.state.has_ended() {
-            self.bury(id);
-            // The runtime may not take another step, so the handle's own drop takes it along.
-            return self.discarded.pop();
+        if !cell.state.has_ended() {
+            return None;
         }
-        None
+        // The runtime may not take another step, so the handle's own drop takes it along.
+        self.bury(id)
     }
 
     pub(super) fn abort(&mut self, id: TaskId) {
         let Some(cell) = self.tasks.get_mut(id) else { return };
         match cell.state.abort() {
-            Abort::Enqueue => self.enqueue(id),
+            Abort::Enqueue => self.enable(id),
             Abort::Nothing => {}
         }
     }

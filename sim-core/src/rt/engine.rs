@@ -1,15 +1,16 @@
 //! The engine from outside: made once, entered for each `block_on`, closed with a report.
 
 use super::foreign::Foreign;
+use super::hosts::Held;
 use super::inbox::{Inbox, Interrupt};
 use super::join::JoinHandle;
 use super::outcome::{End, Failure, FailureKind, Report, Run};
 use super::spawn::{NameCache, TaskBuilder};
 use super::state::State;
 use super::task::{Content, Tasks};
+use super::timers::OddTimers;
 use super::{
-    ConfigError, Goal, Leaks, Runtime, RuntimeConfig, blocked, current, discard, drive, escape,
-    panics,
+    ConfigError, Goal, Leaks, Runtime, RuntimeConfig, current, discard, drive, escape, panics,
 };
 use crate::backend::Backend;
 use crate::choice::Odometer;
@@ -54,6 +55,7 @@ impl Engine {
             enabled: EnabledSet::new(policy, &env.choices),
             env,
             timers: Wheel::new(),
+            odd_timers: OddTimers::default(),
             timers_due: Instant::MAX,
             backend,
             tasks: Tasks::new(number),
@@ -68,13 +70,12 @@ impl Engine {
             boots: Vec::new(),
             outbox: Vec::new(),
             discarded: Vec::new(),
-            held: Vec::new(),
-            parked: Vec::new(),
+            held: Held::default(),
             graveyard: Vec::new(),
             steps: 0,
-            choices: 0,
             effect_step: 0,
-            check_at: 0,
+            look_at: 0,
+            outside_at: 0,
             over: false,
             failure: None,
             inert: false,
@@ -204,11 +205,10 @@ impl Runtime {
         }
         let mut output: Option<T> = None;
         let cell = self.tasks.cell(id);
-        let state = cell.state;
-        match (state, &mut cell.content) {
-            (State::Completed, Content::Task(task)) => task.as_mut().take_output(&mut output),
-            (State::Panicked, Content::Panic(payload)) => {
-                let message = panics::message(payload.as_ref()).to_owned();
+        match (cell.state, &mut cell.task) {
+            (State::Completed, Some(task)) => task.as_mut().take_output(&mut output),
+            (State::Panicked, _) => {
+                let message = self.panic_text(id);
                 self.fail(Failure::new(FailureKind::Panic, message));
             }
             _ => self.fail(Failure::new(
@@ -218,7 +218,7 @@ impl Runtime {
         }
         let place = self.panic_place.take();
         let (content, _) = self.tasks.remove(id);
-        self.discarded.push(content);
+        self.discard(content);
         match (output, &mut self.failure) {
             (Some(output), None) => Ok(output),
             (_, Some(failure)) => {
@@ -231,15 +231,20 @@ impl Runtime {
 
     /// The failure of a panic that nobody will ask for.
     pub(super) fn detached_panic(&mut self, id: TaskId) -> Failure {
-        let cell = self.tasks.cell(id);
-        let text = match &cell.content {
-            Content::Panic(payload) => panics::message(payload.as_ref()).to_owned(),
-            _ => String::from("(its payload was taken)"),
-        };
-        let details = format!("in task {} spawned at {}\n", cell.display_name(), cell.spawned_at);
+        let text = self.panic_text(id);
+        let task = self.tasks.get(id).expect("a task that panics has a place");
+        let (name, spawned_at) = (task.display_name(), task.record.spawned_at);
+        let details = format!("in task {name} spawned at {spawned_at}\n");
         let mut failure = Failure::new(FailureKind::Panic, text).with_details(details);
         failure.location = self.panic_place.take();
         failure
+    }
+
+    fn panic_text(&mut self, id: TaskId) -> String {
+        match self.tasks.record(id).payload() {
+            Some(payload) => panics::message(payload.as_ref()).to_owned(),
+            None => String::from("(its payload was taken)"),
+        }
     }
 
     /// Notes where the last panic happened; its failure, if it becomes one, says so.
@@ -265,7 +270,7 @@ impl Runtime {
             fingerprint: trace.fingerprint().with(self.env.choices.answers_hash()),
             schedule: trace.schedule_hash(),
             steps: self.steps,
-            choices: self.choices,
+            choices: self.enabled.choices(),
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
             log: self.env.choices.log(),
@@ -280,12 +285,12 @@ impl Runtime {
     /// tasks that nothing could ever have woken; whoever wants none left at all asks for a failure.
     fn leaked_tasks(&mut self) -> Option<Failure> {
         let all = self.config.leaks == Leaks::Fail;
-        let alive = self.tasks.iter().filter(|(_, cell)| !cell.state.has_ended());
+        let alive = self.tasks.iter().filter(|(_, task)| !task.cell.state.has_ended());
         let leaked: Vec<String> = alive
-            .filter(|(_, cell)| all || blocked::is_lost(cell))
-            .map(|(id, cell)| {
-                let (name, state) = (cell.display_name(), cell.state.name());
-                format!("  {id} {name} {state}, spawned at {}\n", cell.spawned_at)
+            .filter(|(_, task)| all || task.is_lost())
+            .map(|(id, task)| {
+                let (name, state) = (task.display_name(), task.cell.state.name());
+                format!("  {id} {name} {state}, spawned at {}\n", task.record.spawned_at)
             })
             .collect();
         if leaked.is_empty() || !self.time_is_virtual {
@@ -310,12 +315,7 @@ impl Runtime {
         self.inert = true;
         let mut contents = mem::take(&mut self.discarded);
         contents.append(&mut self.graveyard);
-        for cell in self.tasks.iter_mut() {
-            cell.state.kill();
-            if !matches!(cell.content, Content::Empty) {
-                contents.push(cell.content.take());
-            }
-        }
+        contents.extend(self.tasks.take_all());
         (contents, mem::take(&mut self.outbox))
     }
 }

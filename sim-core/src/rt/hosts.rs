@@ -1,45 +1,67 @@
 //! What befalls a host, as far as tasks are concerned: held, released, killed, booted.
 
+use super::task::{Cell, Content};
 use super::{Boot, Runtime};
-use crate::enabled::{Member, Runnable};
+use crate::enabled::{EnabledSet, Runnable};
 use crate::id::{HostId, TaskId};
 use core::mem;
+
+/// Hosts whose tasks get no turn, and the tasks that would have one.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// By host; those behind the last are not held.
+    hosts: Vec<bool>,
+    parked: Vec<TaskId>,
+}
+
+impl Held {
+    /// Enters a task into the enabled set, unless its host is held.
+    #[inline(always)]
+    pub(super) fn admit(&mut self, enabled: &mut EnabledSet, id: TaskId, cell: &Cell) {
+        if self.hosts.get(cell.actor.host.index()) == Some(&true) {
+            self.parked.push(id);
+        } else {
+            enabled.insert_task(id, || cell.member(id));
+        }
+    }
+}
 
 impl Runtime {
     /// No task of `host` gets a turn until it is released.
     pub fn hold_host(&mut self, host: HostId) {
-        if self.held.len() <= host.index() {
-            self.held.resize(host.index() + 1, false);
+        let hosts = &mut self.held.hosts;
+        if hosts.len() <= host.index() {
+            hosts.resize(host.index() + 1, false);
         }
-        self.held[host.index()] = true;
+        hosts[host.index()] = true;
         let parked = self.take_members_of(host);
-        self.parked.extend(parked);
+        self.held.parked.extend(parked);
     }
 
     /// Takes the tasks of a host out of the enabled set.
     fn take_members_of(&mut self, host: HostId) -> Vec<TaskId> {
         let tasks = &self.tasks;
-        let of_host = |id: TaskId| tasks.get(id).is_some_and(|cell| cell.actor.host == host);
-        let members = self
+        let of_host = |id: TaskId| tasks.get(id).is_some_and(|task| task.cell.actor.host == host);
+        let left = self
             .enabled
-            .remove_all(|member| matches!(member.runnable, Runnable::Task(id) if of_host(id)));
-        members.iter().filter_map(Member::task).collect()
+            .remove_all(|runnable| matches!(runnable, Runnable::Task(id) if of_host(id)));
+        left.into_iter().filter_map(Runnable::task).collect()
     }
 
     /// The tasks of `host` go on.
     pub fn release_host(&mut self, host: HostId) {
-        if let Some(held) = self.held.get_mut(host.index()) {
+        if let Some(held) = self.held.hosts.get_mut(host.index()) {
             *held = false;
         }
-        for id in mem::take(&mut self.parked) {
+        for id in mem::take(&mut self.held.parked) {
             let here = self
                 .tasks
                 .get_mut(id)
                 .filter(|cell| cell.state.is_enabled())
                 .map(|cell| cell.actor.host);
             match here {
-                Some(here) if here == host => self.enqueue(id),
-                Some(_) => self.parked.push(id),
+                Some(here) if here == host => self.enable(id),
+                Some(_) => self.held.parked.push(id),
                 None => {}
             }
         }
@@ -57,8 +79,8 @@ impl Runtime {
             cell.killed = true;
             // The one that crashed its own host still runs; `park` buries it.
             if self.current != Some(id) {
-                let content = self.tasks.cell(id).content.take();
-                self.graveyard.push(content);
+                let task = self.tasks.cell(id).task.take();
+                self.graveyard.extend(task.map(Content::Task));
                 self.ended(id);
             }
         }
@@ -79,6 +101,10 @@ impl Runtime {
     }
 
     fn tasks_of(&self, host: HostId) -> Vec<TaskId> {
-        self.tasks.iter().filter(|(_, cell)| cell.actor.host == host).map(|(id, _)| id).collect()
+        self.tasks
+            .iter()
+            .filter(|(_, task)| task.cell.actor.host == host)
+            .map(|(id, _)| id)
+            .collect()
     }
 }

@@ -17,6 +17,7 @@
 //! - `outcome`: why a run ended. `config`: limits and costs.
 
 mod blocked;
+mod chunks;
 mod config;
 pub mod current;
 mod draws;
@@ -54,7 +55,7 @@ pub use timers::Sleep;
 
 use crate::backend::{Backend, Waited, Waiter};
 use crate::choice::{Path, Stream};
-use crate::enabled::{EnabledSet, Member, Runnable};
+use crate::enabled::{EnabledSet, Member, Runnable, Turn};
 use crate::env::{Actor, Env};
 use crate::id::{HostId, TaskId};
 use crate::trace::Kind;
@@ -62,13 +63,14 @@ use core::fmt;
 use core::mem;
 use core::task::Waker;
 use foreign::Foreign;
+use hosts::Held;
 use inbox::{Inbox, Request};
 use sim_time::{Instant, Wheel};
 use state::{Begin, Pending, Wake};
 use std::rc::Rc;
 use std::sync::Arc;
 use task::{BoxedTask, Content, Payload, Tasks};
-use timers::Timer;
+use timers::{OddTimers, Timer};
 
 /// A program that always has something to do never idles; so often it is asked whether its time is up.
 const STEPS_BETWEEN_GLANCES: u64 = 4096;
@@ -79,6 +81,7 @@ pub struct Runtime {
     env: Env,
     enabled: EnabledSet,
     timers: Wheel<Timer>,
+    odd_timers: OddTimers,
     /// No timer comes due before this instant.
     timers_due: Instant,
     backend: Box<dyn Backend>,
@@ -99,17 +102,17 @@ pub struct Runtime {
     outbox: Vec<Waker>,
     /// Contents of ended tasks that nobody wants, to be dropped after the borrow.
     discarded: Vec<Content>,
-    /// Hosts whose tasks get no turn, and the tasks that would have one.
-    held: Vec<bool>,
-    parked: Vec<TaskId>,
+    held: Held,
     /// Futures of crashed hosts. They are dropped when the world is inert.
     graveyard: Vec<Content>,
     steps: u64,
-    choices: u64,
     /// The step of the last effect: anything but a poll that ended waiting or woke itself.
     effect_step: u64,
-    /// No limit of steps can be reached before this one.
-    check_at: u64,
+    /// No step before this one needs more than a turn: a limit of steps cannot be reached, nothing is to be handed out,
+    /// and the run is not over. Whoever changes that calls [`Runtime::call_for_a_look`].
+    look_at: u64,
+    /// The step before which the real backend is asked again although tasks are ready.
+    outside_at: u64,
     /// The goal is reached, or the run has failed.
     over: bool,
     failure: Option<Failure>,
@@ -156,43 +159,46 @@ enum Step {
     End,
 }
 
-/// What a poll did.
+/// What was done outside the borrow.
 enum Done {
-    /// It left the task waiting, unless it was woken meanwhile.
+    /// A poll left the task waiting, unless it was woken meanwhile.
     Waits {
-        /// The future.
+        /// The task.
+        id: TaskId,
+        /// Its future.
         task: BoxedTask,
-        /// Whether the task has woken itself.
+        /// Whether it has woken itself.
         woken: bool,
     },
-    /// It ended the task, whose output is inside.
-    Completed(BoxedTask),
-    /// It panicked, and the future was dropped.
-    Panicked(Payload),
+    /// A poll ended the task, whose output is inside.
+    Completed(TaskId, BoxedTask),
+    /// A poll panicked, and the future was dropped.
+    Panicked(TaskId, Payload),
+    /// Something else than a poll: nothing is to be settled.
+    Other,
 }
 
-/// Runs until the root task has ended or the run has failed.
+/// Runs until the root task has ended or the run has failed. Settling a turn and giving the next one take one borrow.
 fn drive() {
-    let mut step = with(Runtime::start);
+    with(Runtime::start);
+    let mut done = Done::Other;
     loop {
-        step = match step {
-            Step::Poll(id, task) => {
-                let done = poll(id, task);
-                with(|runtime| {
-                    runtime.settle(id, done);
-                    runtime.step()
-                })
-            }
+        let step = with(|runtime| {
+            runtime.settle(done);
+            runtime.step()
+        });
+        done = match step {
+            Step::Poll(id, task) => poll(id, task),
             Step::Discard(content) => {
                 discard(content);
-                with(Runtime::step)
+                Done::Other
             }
             Step::Wake(wakers) => {
                 wakers.into_iter().for_each(Waker::wake);
-                with(Runtime::step)
+                Done::Other
             }
             Step::End => return,
-        }
+        };
     }
 }
 
@@ -204,15 +210,18 @@ fn poll(id: TaskId, mut task: BoxedTask) -> Done {
     let (polled, woken) =
         current::polling(id, || panics::catch(|| task.as_mut().poll(&mut context)));
     match polled {
-        Ok(core::task::Poll::Pending) => Done::Waits { task, woken },
-        Ok(core::task::Poll::Ready(())) => Done::Completed(task),
-        Err(payload) => {
-            let place = panics::take_place();
-            discard(Content::Task(task));
-            with(|runtime| runtime.note_panic_place(place));
-            Done::Panicked(payload)
-        }
+        Ok(core::task::Poll::Pending) => Done::Waits { id, task, woken },
+        Ok(core::task::Poll::Ready(())) => Done::Completed(id, task),
+        Err(payload) => panicked(id, task, payload),
     }
+}
+
+#[cold]
+fn panicked(id: TaskId, task: BoxedTask, payload: Payload) -> Done {
+    let place = panics::take_place();
+    discard(Content::Task(task));
+    with(|runtime| runtime.note_panic_place(place));
+    Done::Panicked(id, payload)
 }
 
 /// Drops what was the program's. A panic in its `Drop` is noted, and ends nothing else.
@@ -236,47 +245,71 @@ fn escape(thread: &str) -> Failure {
 }
 
 impl Runtime {
-    /// One turn: see the module.
-    #[inline]
+    /// One turn: see the module. Inlined into its one caller, so that what it answers never lies in memory.
+    #[inline(always)]
     fn step(&mut self) -> Step {
         loop {
-            if !self.outbox.is_empty() {
-                return Step::Wake(mem::take(&mut self.outbox));
-            }
-            if let Some(content) = self.discarded.pop() {
-                return Step::Discard(content);
-            }
-            if self.over || (self.steps >= self.check_at && self.check_limits()) {
-                return Step::End;
+            if self.steps >= self.look_at
+                && let Some(step) = self.look()
+            {
+                return step;
             }
             self.admit_due();
-            self.choices += u64::from(self.enabled.members().len() > 1);
-            let Some(member) = self.enabled.next(&mut self.env) else {
-                self.idle();
-                continue;
-            };
-            self.steps += 1;
-            match member.runnable {
-                Runnable::Task(id) => return self.begin(id),
-                Runnable::Timer(waiter) => self.fire(&member, waiter),
-                Runnable::Event(event) => {
-                    self.effect_step = self.steps;
-                    self.env.actor = Actor { path: member.path, ..Actor::WORLD };
-                    self.backend.run(&mut self.env, event);
-                    self.release_woken();
+            match self.enabled.turn(&mut self.env) {
+                Turn::Task(id) => {
+                    self.steps += 1;
+                    return self.begin(id, true);
                 }
-                Runnable::Thread(thread) => {
-                    unreachable!("{thread:?} joined the set of an engine without threads")
+                Turn::Nobody => self.idle(),
+                Turn::Member(member) => {
+                    self.steps += 1;
+                    match member.runnable {
+                        Runnable::Task(id) => return self.begin(id, false),
+                        Runnable::Timer(waiter) => self.fire(&member, waiter),
+                        Runnable::Event(event) => {
+                            self.effect_step = self.steps;
+                            self.env.actor = Actor { path: member.path, ..Actor::WORLD };
+                            self.backend.run(&mut self.env, event);
+                            self.release_woken();
+                        }
+                        Runnable::Thread(thread) => {
+                            unreachable!("{thread:?} joined the set of an engine without threads")
+                        }
+                    }
                 }
             }
         }
     }
 
+    /// The next step begins with a look at what there is to do besides turns.
+    #[inline]
+    fn call_for_a_look(&mut self) {
+        self.look_at = 0;
+    }
+
+    /// What is to be handed out, and whether the run is over. If neither, puts the next look off as far as possible.
+    #[inline(never)]
+    fn look(&mut self) -> Option<Step> {
+        if !self.outbox.is_empty() {
+            return Some(Step::Wake(mem::take(&mut self.outbox)));
+        }
+        if let Some(content) = self.discarded.pop() {
+            return Some(Step::Discard(content));
+        }
+        if !self.over && !self.time_is_virtual && self.steps >= self.outside_at {
+            self.outside_at = self.steps + u64::from(self.config.poll_interval);
+            self.look_outside();
+            // It may have released wakers that are not ours.
+            return self.look();
+        }
+        (self.over || self.check_limits()).then_some(Step::End)
+    }
+
     /// Begins to be driven: what other threads left, and whether there is anything to do at all.
-    fn start(&mut self) -> Step {
+    fn start(&mut self) {
         self.open_mail();
         self.over = self.failure.is_some() || self.goal_is_reached();
-        self.step()
+        self.call_for_a_look();
     }
 
     fn goal_is_reached(&mut self) -> bool {
@@ -288,7 +321,6 @@ impl Runtime {
     }
 
     /// Fails the run if a limit of steps is reached, and else puts the next look off as far as possible.
-    #[cold]
     fn check_limits(&mut self) -> bool {
         let idle_end = self.effect_step.saturating_add(self.config.idle_polls_max);
         if self.steps >= self.config.steps_max {
@@ -302,7 +334,8 @@ impl Runtime {
             self.fail(self.timeout());
         } else {
             let glance = self.steps.saturating_add(STEPS_BETWEEN_GLANCES);
-            self.check_at = idle_end.min(self.config.steps_max).min(glance);
+            let outside = if self.time_is_virtual { u64::MAX } else { self.outside_at };
+            self.look_at = idle_end.min(self.config.steps_max).min(glance).min(outside);
         }
         self.over
     }
@@ -327,13 +360,10 @@ impl Runtime {
             self.backend.admit(&mut self.env, &mut self.enabled);
             self.release_woken();
         }
-        if !self.time_is_virtual && self.steps.is_multiple_of(u64::from(self.config.poll_interval))
-        {
-            self.look_outside();
-        }
     }
 
     /// A round of the real backend between polls, so that ready tasks cannot starve sockets.
+    #[cold]
     fn look_outside(&mut self) {
         self.backend.admit(&mut self.env, &mut self.enabled);
         self.release_woken();
@@ -374,7 +404,7 @@ impl Runtime {
                 Request::Abort(task) => self.abort(task),
                 Request::Detach(task) => {
                     let held = self.detach(task);
-                    self.discarded.extend(held);
+                    self.discard(held);
                 }
             }
         }
@@ -383,81 +413,110 @@ impl Runtime {
         }
     }
 
-    /// A task has the turn.
+    /// A task has the turn; `nameless` if the set does not know by which name.
     #[inline]
-    fn begin(&mut self, id: TaskId) -> Step {
+    fn begin(&mut self, id: TaskId, nameless: bool) -> Step {
         let cell = self.tasks.cell(id);
+        let actor = cell.actor;
+        if nameless {
+            self.enabled.begin(&mut self.env, actor.path, cell.turns + 1);
+        }
+        self.env.actor = actor;
         match cell.state.begin() {
             Begin::Poll => {
-                let Content::Task(task) = cell.content.take() else {
-                    unreachable!("a scheduled task has its future in its cell");
-                };
-                cell.turns += 1;
-                let (actor, turns) = (cell.actor, cell.turns);
-                self.env.actor = actor;
+                let task = cell.task.take().expect("a scheduled task has its future in its cell");
+                let turn = cell.begin_turn();
                 self.current = Some(id);
-                self.env.event(Kind::Poll, actor.path, u64::from(turns), 0, 0);
+                self.env.event(Kind::Poll, actor.path, u64::from(turn), 0, 0);
                 Step::Poll(id, task)
             }
-            // Its end is noted first: its destructors may hold its own handle, whose drop frees the place of a task that
-            // has ended. It is dropped before whoever joins has a turn.
-            Begin::Cancel => {
-                self.env.actor = cell.actor;
-                let content = cell.content.take();
-                self.ended(id);
-                Step::Discard(content)
-            }
+            Begin::Cancel => self.cancel(id),
         }
     }
 
+    /// A task that was aborted while it waited is dropped in its turn. Its end is noted first: its destructors may hold its
+    /// own handle, whose drop frees the place of a task that has ended. It is dropped before whoever joins has a turn.
+    #[cold]
+    fn cancel(&mut self, id: TaskId) -> Step {
+        let task = self.tasks.cell(id).task.take();
+        self.ended(id);
+        Step::Discard(Content::Task(task.expect("a scheduled task has its future in its cell")))
+    }
+
     /// Takes note of what a poll did.
+    #[inline(always)]
+    fn settle(&mut self, done: Done) {
+        match done {
+            Done::Waits { id, task, woken } => self.settle_waiting(id, task, woken),
+            done => self.settle_other(done),
+        }
+    }
+
+    /// Apart from the most frequent case, so that this one is all that a turn goes through.
+    #[inline(never)]
+    fn settle_other(&mut self, done: Done) {
+        match done {
+            Done::Waits { .. } | Done::Other => {}
+            Done::Completed(id, task) => {
+                self.end_turn();
+                let opened = mem::replace(&mut self.env.actor, Actor::WORLD).opened;
+                let cell = self.tasks.cell(id);
+                cell.actor.opened = opened;
+                cell.state.complete();
+                cell.put(task);
+                self.ended(id);
+            }
+            Done::Panicked(id, payload) => self.settle_panicked(id, payload),
+        }
+    }
+
+    /// Charges for a turn, and leaves nobody with it.
     #[inline]
-    fn settle(&mut self, id: TaskId, done: Done) {
+    fn end_turn(&mut self) {
         let cost_ns = self.config.poll_cost_ns;
         if self.time_is_virtual {
             self.env.now = self.env.now.saturating_add_nanos(cost_ns);
         }
         self.enabled.charge(self.env.actor.path, cost_ns);
-        let opened = self.env.actor.opened;
-        self.env.actor = Actor::WORLD;
         self.current = None;
-        let now = self.env.now;
-        let cell = self.tasks.cell(id);
+    }
+
+    #[inline]
+    fn settle_waiting(&mut self, id: TaskId, task: BoxedTask, woken: bool) {
+        self.end_turn();
+        let opened = mem::replace(&mut self.env.actor, Actor::WORLD).opened;
+        let Self { tasks, enabled, held, .. } = self;
+        let cell = tasks.cell(id);
         cell.actor.opened = opened;
-        let task = match done {
-            Done::Waits { task, woken } => {
-                if woken {
-                    cell.wakes = cell.wakes.wrapping_add(1);
-                    // Running, it is not to be enqueued now, but by the answer of `pending`.
-                    let Wake::Nothing = cell.state.wake() else {
-                        unreachable!("a running task is not enqueued")
-                    };
-                }
-                task
-            }
-            Done::Completed(task) => {
-                cell.state.complete();
-                cell.put(Content::Task(task));
-                return self.ended(id);
-            }
-            Done::Panicked(payload) => {
-                cell.state.panicked();
-                cell.put(Content::Panic(payload));
-                return self.ended(id);
-            }
-        };
+        if woken {
+            cell.wakes = cell.wakes.wrapping_add(1);
+            // Running, it is not to be enqueued now, but by the answer of `pending`.
+            let Wake::Nothing = cell.state.wake() else {
+                unreachable!("a running task is not enqueued")
+            };
+        }
         match cell.state.pending() {
             Pending::Park => {
-                cell.put(Content::Task(task));
-                cell.since = now;
+                cell.put(task);
+                cell.since = self.env.now;
             }
             Pending::Enqueue => {
-                cell.put(Content::Task(task));
-                let (host, member) = (cell.actor.host, cell.member(id));
-                self.enable(host, member);
+                cell.put(task);
+                held.admit(enabled, id, cell);
             }
             Pending::Cancel => self.cancel_polled(id, task),
         }
+    }
+
+    #[cold]
+    fn settle_panicked(&mut self, id: TaskId, payload: Payload) {
+        self.end_turn();
+        let opened = mem::replace(&mut self.env.actor, Actor::WORLD).opened;
+        let cell = self.tasks.cell(id);
+        cell.actor.opened = opened;
+        cell.state.panicked();
+        self.tasks.record(id).keep_payload(payload);
+        self.ended(id);
     }
 
     /// A task was aborted while it was polled, or its host crashed.
@@ -465,8 +524,11 @@ impl Runtime {
     fn cancel_polled(&mut self, id: TaskId, task: BoxedTask) {
         // The destructors of a crashed host must not reach the world. Another's run on the way out,
         // before whoever joins has a turn.
-        let to = if self.tasks.cell(id).killed { &mut self.graveyard } else { &mut self.discarded };
-        to.push(Content::Task(task));
+        if self.tasks.cell(id).killed {
+            self.graveyard.push(Content::Task(task));
+        } else {
+            self.discard(Some(Content::Task(task)));
+        }
         self.ended(id);
     }
 
@@ -481,34 +543,39 @@ impl Runtime {
 
     /// Enters a task into the enabled set, unless its host is held.
     #[inline]
-    fn enable(&mut self, host: HostId, member: Member) {
-        if self.held.get(host.index()) == Some(&true) {
-            self.parked.extend(member.task());
-        } else {
-            self.enabled.insert(member);
-        }
-    }
-
-    fn enqueue(&mut self, id: TaskId) {
-        let cell = self.tasks.cell(id);
-        let (host, member) = (cell.actor.host, cell.member(id));
-        self.enable(host, member);
+    fn enable(&mut self, id: TaskId) {
+        self.held.admit(&mut self.enabled, id, self.tasks.cell(id));
     }
 
     /// Somebody wakes a task: a stale id, or one that runs or has ended, costs nothing.
     #[inline]
     fn wake(&mut self, id: TaskId) {
-        let Some(cell) = self.tasks.get_mut(id) else { return };
+        let Self { tasks, enabled, held, .. } = self;
+        let Some(cell) = tasks.get_mut(id) else { return };
         cell.wakes = cell.wakes.wrapping_add(1);
         if cell.state.wake() == Wake::Enqueue {
-            let (host, member) = (cell.actor.host, cell.member(id));
-            self.enable(host, member);
+            held.admit(enabled, id, cell);
         }
     }
 
+    /// Hands something of the program's out, to be dropped after the borrow.
+    fn discard(&mut self, content: Option<Content>) {
+        if let Some(content) = content {
+            self.discarded.push(content);
+            self.call_for_a_look();
+        }
+    }
+
+    /// Hands a waker that is not ours out, to be called after the borrow.
+    fn hand_out(&mut self, waker: Waker) {
+        self.outbox.push(waker);
+        self.call_for_a_look();
+    }
+
     fn count_waker(&mut self, id: TaskId, change: i32) {
-        if let Some(cell) = self.tasks.get_mut(id) {
-            cell.wakers = cell.wakers.saturating_add_signed(change);
+        if self.tasks.get(id).is_some() {
+            let record = self.tasks.record(id);
+            record.wakers = record.wakers.saturating_add_signed(change);
         }
     }
 
@@ -533,7 +600,11 @@ impl Runtime {
     fn release(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Task(id) => self.wake(id),
-            Waiter::Waker(slot) => self.outbox.extend(self.foreign.take(slot)),
+            Waiter::Waker(slot) => {
+                if let Some(waker) = self.foreign.take(slot) {
+                    self.hand_out(waker);
+                }
+            }
             Waiter::Thread(thread) => unreachable!("{thread:?} waits in an engine without threads"),
         }
     }
@@ -561,6 +632,7 @@ impl Runtime {
         if !self.inert {
             self.failure.get_or_insert(failure);
             self.over = true;
+            self.call_for_a_look();
         }
     }
 

@@ -1,6 +1,6 @@
 //! What one can ask about tasks, at any moment.
 
-use super::task::{Cell, WaitsFor};
+use super::task::{Seen, WaitsFor};
 use super::{Runtime, State};
 use crate::choice::Path;
 use crate::id::{HostId, TaskId};
@@ -40,23 +40,24 @@ impl Runtime {
     /// Every task that has not been forgotten: those alive, and those ended whose handle is still held.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {
-        self.tasks.iter().map(|(id, cell)| self.info(id, cell)).collect()
+        self.tasks.iter().map(|(id, task)| self.info(id, task)).collect()
     }
 
-    fn info(&self, id: TaskId, cell: &Cell) -> TaskInfo {
+    fn info(&self, id: TaskId, task: Seen<'_>) -> TaskInfo {
+        let Seen { cell, record } = task;
         TaskInfo {
             id,
             path: cell.actor.path,
-            name: cell.display_name(),
+            name: task.display_name(),
             host: cell.actor.host,
-            parent: self.tasks.parent(cell),
-            spawned_at: cell.spawned_at,
+            parent: self.tasks.parent(task),
+            spawned_at: record.spawned_at,
             state: cell.state,
             waits_for: cell.waits(),
             waiting_since: cell.since,
             polls: cell.turns,
             wakes: cell.wakes,
-            wakers: cell.wakers,
+            wakers: record.wakers,
         }
     }
 }

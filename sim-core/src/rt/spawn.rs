@@ -111,13 +111,13 @@ impl Runtime {
     pub(super) fn spawn(
         &mut self,
         options: TaskBuilder,
-        content: BoxedTask,
+        task: BoxedTask,
         spawned_at: &'static Location<'static>,
     ) -> TaskId {
         let TaskBuilder { name, host, level } = options;
         let name_hash = match &name {
             Some(name) => name_hash(name),
-            None => self.spawner_cache.hash(content.type_name()),
+            None => self.spawner_cache.hash(task.type_name()),
         };
         let spawner = self.env.actor;
         let elsewhere = host.filter(|&host| self.current.is_none() || host != spawner.host);
@@ -128,20 +128,20 @@ impl Runtime {
         let ordinal = self.tasks.next_ordinal(parent, parent_path, name_hash);
         let path = parent_path.child_hashed(name_hash, ordinal);
         if self.env.choices.names.are_kept() {
-            let text = name.as_deref().unwrap_or(content.type_name());
+            let text = name.as_deref().unwrap_or(task.type_name());
             self.env.choices.names.note(path, parent_path, text, ordinal);
         }
         let actor = Actor { path, host, opened: 0 };
         self.effect_step = self.steps;
         self.alive += 1;
-        let id = self.tasks.insert(NewTask { content, name, actor, level, spawned_at }, parent);
+        let id = self.tasks.insert(NewTask { task, name, actor, level, spawned_at }, parent);
         self.env.event(Kind::Spawn, path, u64::from(ordinal), 0, 0);
         self.tasks.cell(id).state.schedule();
         if self.inert {
             // Nothing runs any more; the task is dropped with the others.
             return id;
         }
-        self.enqueue(id);
+        self.enable(id);
         self.check_population();
         id
     }

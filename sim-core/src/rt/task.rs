@@ -1,5 +1,10 @@
 //! Task cells: what the engine keeps of a task, in a slab of recycled places.
+//!
+//! A place has two halves. The [`Cell`] is one cache line and all that a turn touches; the [`Record`] is
+//! what the beginning and the end of a task, its joiner and reports need. Among a hundred thousand tasks
+//! each line is a miss, so whatever a turn does not need stays out of the cell.
 
+use super::chunks::Chunks;
 use super::state::State;
 use crate::backend::Readiness;
 use crate::choice::{Path, Stream};
@@ -67,20 +72,13 @@ impl<F: Future + 'static> ErasedTask for Stage<F> {
     }
 }
 
-/// What a cell holds of its task.
+/// What is taken out of a place, to be dropped when the runtime is not borrowed.
+#[expect(dead_code, reason = "it is there to be dropped, at the right time")]
 pub(super) enum Content {
-    /// Nothing: the future is being polled, or all was taken.
-    Empty,
     /// The future or its output.
     Task(BoxedTask),
     /// What it panicked with.
     Panic(Payload),
-}
-
-impl Content {
-    pub(super) fn take(&mut self) -> Self {
-        core::mem::replace(self, Self::Empty)
-    }
 }
 
 /// Who is told when a task ends. Two variants, so that it takes no more room than a waker.
@@ -112,25 +110,70 @@ pub enum WaitsFor {
     Join(TaskId),
 }
 
-/// A task's place: two cache lines, of which a turn that ends in a yield touches the first alone.
+/// Which of [`WaitsFor`]: its tag apart from its number, which together would not fit the cell's line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Unknown,
+    Timer,
+    Ready,
+    Completion,
+    Join,
+}
+
+impl WaitsFor {
+    #[inline]
+    fn pack(self) -> (Noted, u64) {
+        match self {
+            Self::Unknown => (Noted::Unknown, 0),
+            Self::Timer(due) => (Noted::Timer, due.as_nanos()),
+            Self::Ready(fd, readiness) => {
+                (Noted::Ready, u64::from(readiness.bits()) << 32 | u64::from(fd.number()))
+            }
+            Self::Completion(op) => (Noted::Completion, op.0),
+            Self::Join(task) => (Noted::Join, task.to_bits()),
+        }
+    }
+
+    fn unpack(noted: Noted, bits: u64) -> Self {
+        match noted {
+            Noted::Unknown => Self::Unknown,
+            Noted::Timer => Self::Timer(Instant::from_nanos(bits)),
+            Noted::Ready => {
+                Self::Ready(Fd::new(bits as u32), Readiness::from_bits((bits >> 32) as u32))
+            }
+            Noted::Completion => Self::Completion(OpId(bits)),
+            Noted::Join => Self::Join(TaskId::from_bits(bits)),
+        }
+    }
+}
+
+/// The half of a place that turns touch.
 #[repr(C, align(64))]
 pub(super) struct Cell {
-    pub(super) content: Content,
+    /// The future or its output; `None` while it is being polled, and when all was taken.
+    pub(super) task: Option<BoxedTask>,
     pub(super) actor: Actor,
+    waits: u64,
+    /// When its last turn left it waiting.
+    pub(super) since: Instant,
     pub(super) turns: u32,
     pub(super) wakes: u32,
-    /// The turn in which `waits` was noted: an older note means nothing.
-    waits_turn: u32,
     pub(super) generation: u16,
     pub(super) state: State,
     pub(super) level: u8,
+    /// What `waits` means. A turn begins by forgetting it.
+    noted: Noted,
     /// Nobody will ask for the output.
     pub(super) detached: bool,
     /// Its host crashed.
     pub(super) killed: bool,
+}
+
+const _: () = assert!(size_of::<Cell>() == 64, "a cell is a cache line");
+
+/// The half of a place that turns do not touch.
+pub(super) struct Record {
     pub(super) joiner: Joiner,
-    waits: WaitsFor,
-    pub(super) since: Instant,
     pub(super) spawned_at: &'static Location<'static>,
     /// What most tasks do not have.
     extra: Option<Box<Extra>>,
@@ -140,34 +183,34 @@ pub(super) struct Cell {
     pub(super) wakers: u32,
 }
 
-const _: () = assert!(size_of::<Cell>() == 128, "a cell is two cache lines");
+const _: () = assert!(size_of::<Record>() == 40, "a hundred thousand tasks have one each");
 
-/// What most tasks do not have: a name of their own, children, draws.
+/// What most tasks do not have: a name of their own, children, draws, a panic.
 #[derive(Default)]
 struct Extra {
     name: Option<Box<str>>,
     /// How many children of each name it has spawned; for their ordinals.
     children: Vec<(u64, u32)>,
     draws: Option<Stream>,
+    /// What it panicked with, until somebody takes it.
+    payload: Option<Payload>,
 }
 
 impl Cell {
-    /// Its name: given, or the type of its future.
-    pub(super) fn display_name(&self) -> String {
-        let given = self.extra.as_ref().and_then(|extra| extra.name.as_ref());
-        match (given, &self.content) {
-            (Some(name), _) => name.to_string(),
-            (None, Content::Task(task)) => String::from(task.type_name()),
-            (None, _) => String::from("(unnamed)"),
-        }
+    /// Begins a turn: its number.
+    #[inline]
+    pub(super) fn begin_turn(&mut self) -> u32 {
+        self.turns += 1;
+        self.noted = Noted::Unknown;
+        self.turns
     }
 
     /// Gives back what was taken out.
     #[inline]
-    pub(super) fn put(&mut self, content: Content) {
+    pub(super) fn put(&mut self, task: BoxedTask) {
         // Besides the belief itself, this tells the compiler that nothing is dropped here.
-        assert!(matches!(self.content, Content::Empty), "a cell is filled when it is empty");
-        self.content = content;
+        assert!(self.task.is_none(), "a cell is filled when it is empty");
+        self.task = Some(task);
     }
 
     /// Itself, for the enabled set: its next turn.
@@ -180,17 +223,34 @@ impl Cell {
     /// Notes what it will wait for if this turn leaves it waiting.
     #[inline]
     pub(super) fn note_wait(&mut self, waits: WaitsFor) {
-        (self.waits, self.waits_turn) = (waits, self.turns);
+        (self.noted, self.waits) = waits.pack();
     }
 
     /// What it waits for, as far as its last turn noted it.
     pub(super) fn waits(&self) -> WaitsFor {
-        if self.waits_turn == self.turns { self.waits } else { WaitsFor::Unknown }
+        WaitsFor::unpack(self.noted, self.waits)
     }
+}
 
+impl Record {
     /// The stream of its own draws, made by `stream` at the first.
     pub(super) fn draws(&mut self, stream: impl FnOnce() -> Stream) -> &mut Stream {
         self.extra.get_or_insert_default().draws.get_or_insert_with(stream)
+    }
+
+    /// Keeps what the task panicked with.
+    pub(super) fn keep_payload(&mut self, payload: Payload) {
+        self.extra.get_or_insert_default().payload = Some(payload);
+    }
+
+    /// What the task panicked with, if nobody took it.
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.extra.as_ref()?.payload.as_ref()
+    }
+
+    /// Takes what the task panicked with.
+    pub(super) fn take_payload(&mut self) -> Option<Payload> {
+        self.extra.as_mut()?.payload.take()
     }
 
     /// The ordinal of the next child whose name hashes to `name`.
@@ -209,21 +269,43 @@ impl Cell {
     }
 }
 
+/// A task as reports look at it: both halves of its place.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) cell: &'a Cell,
+    pub(super) record: &'a Record,
+}
+
+impl Seen<'_> {
+    /// Its name: given, or the type of its future.
+    pub(super) fn display_name(&self) -> String {
+        let given = self.record.extra.as_ref().and_then(|extra| extra.name.as_ref());
+        match (given, &self.cell.task) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(task)) => String::from(task.type_name()),
+            (None, None) => String::from("(unnamed)"),
+        }
+    }
+
+    /// Whether nobody can wake it: it noted nothing it waits for, and no waker of it is kept.
+    pub(super) fn is_lost(&self) -> bool {
+        self.cell.waits() == WaitsFor::Unknown && self.record.wakers == 0
+    }
+}
+
 /// Everything about a task that its spawner decides.
 pub(super) struct NewTask {
-    pub(super) content: BoxedTask,
+    pub(super) task: BoxedTask,
     pub(super) name: Option<Box<str>>,
     pub(super) actor: Actor,
     pub(super) level: u8,
     pub(super) spawned_at: &'static Location<'static>,
 }
 
-/// How many cells a chunk holds: growing moves no cell and wastes at most a chunk.
-const CHUNK: usize = 256;
-
 /// The slab of tasks.
 pub(super) struct Tasks {
-    chunks: Vec<Vec<Cell>>,
+    cells: Chunks<Cell>,
+    records: Chunks<Record>,
     free: Vec<u32>,
     /// Children of the world itself, whose parent is no task.
     roots: Vec<(Path, u64, u32)>,
@@ -233,7 +315,14 @@ pub(super) struct Tasks {
 
 impl Tasks {
     pub(super) fn new(runtime: u16) -> Self {
-        Self { chunks: Vec::new(), free: Vec::new(), roots: Vec::new(), runtime, count: 0 }
+        Self {
+            cells: Chunks::new(),
+            records: Chunks::new(),
+            free: Vec::new(),
+            roots: Vec::new(),
+            runtime,
+            count: 0,
+        }
     }
 
     /// How many places are taken.
@@ -245,34 +334,45 @@ impl Tasks {
     #[inline]
     pub(super) fn get_mut(&mut self, id: TaskId) -> Option<&mut Cell> {
         let is_ours = id.runtime() == self.runtime;
-        let cell = self.chunks.get_mut(id.index() / CHUNK)?.get_mut(id.index() % CHUNK)?;
+        let cell = self.cells.get_mut(id.index())?;
         (cell.generation == id.generation() && is_ours).then_some(cell)
     }
 
-    /// The cell of a living id.
-    pub(super) fn get(&self, id: TaskId) -> Option<&Cell> {
+    /// The task of a living id.
+    pub(super) fn get(&self, id: TaskId) -> Option<Seen<'_>> {
         let is_ours = id.runtime() == self.runtime;
-        let cell = self.chunks.get(id.index() / CHUNK)?.get(id.index() % CHUNK)?;
-        (cell.generation == id.generation() && is_ours).then_some(cell)
+        let cell = self.cells.get(id.index())?;
+        (cell.generation == id.generation() && is_ours)
+            .then(|| Seen { cell, record: &self.records[id.index()] })
     }
 
     /// The cell of an id that must be alive.
     #[inline]
     pub(super) fn cell(&mut self, id: TaskId) -> &mut Cell {
-        self.get_mut(id).expect("the engine holds ids of living tasks only")
+        let cell = &mut self.cells[id.index()];
+        assert!(
+            cell.generation == id.generation(),
+            "the engine holds ids of living tasks of its own only"
+        );
+        cell
+    }
+
+    /// The record of an id that is known to be alive.
+    #[inline]
+    pub(super) fn record(&mut self, id: TaskId) -> &mut Record {
+        &mut self.records[id.index()]
     }
 
     /// Who spawned a task; itself for a root.
-    pub(super) fn parent(&self, cell: &Cell) -> TaskId {
-        let index = cell.parent as usize;
-        let generation = self.chunks[index / CHUNK][index % CHUNK].generation;
-        TaskId::new(cell.parent, generation, self.runtime)
+    pub(super) fn parent(&self, task: Seen<'_>) -> TaskId {
+        let parent = task.record.parent;
+        TaskId::new(parent, self.cells[parent as usize].generation, self.runtime)
     }
 
     /// The ordinal of a new task among its equal siblings.
     pub(super) fn next_ordinal(&mut self, parent: Option<TaskId>, path: Path, name: u64) -> u32 {
-        if let Some(cell) = parent.and_then(|parent| self.get_mut(parent)) {
-            return cell.next_ordinal(name);
+        if let Some(parent) = parent.filter(|&parent| self.get(parent).is_some()) {
+            return self.record(parent).next_ordinal(name);
         }
         match self.roots.iter_mut().find(|(known, of, _)| *known == path && *of == name) {
             Some((.., count)) => {
@@ -287,74 +387,72 @@ impl Tasks {
     }
 
     /// Gives a new task a place.
+    #[inline]
     pub(super) fn insert(&mut self, new: NewTask, parent: Option<TaskId>) -> TaskId {
         self.count += 1;
         let (index, generation) = match self.free.pop() {
-            Some(index) => {
-                (index, self.chunks[index as usize / CHUNK][index as usize % CHUNK].generation)
-            }
-            None => (self.grow(), 0),
+            Some(index) => (index, self.cells[index as usize].generation),
+            None => (u32::try_from(self.cells.len()).expect("tasks_max is below 2^32"), 0),
         };
         let id = TaskId::new(index, generation, self.runtime);
         let cell = Cell {
-            content: Content::Task(new.content),
+            task: Some(new.task),
             actor: new.actor,
+            waits: 0,
+            since: Instant::ZERO,
             turns: 0,
             wakes: 0,
-            waits_turn: 0,
             generation,
             state: State::Created,
             level: new.level,
+            noted: Noted::Unknown,
             detached: false,
             killed: false,
+        };
+        let record = Record {
             joiner: Joiner::NOBODY,
-            waits: WaitsFor::Unknown,
-            since: Instant::ZERO,
             spawned_at: new.spawned_at,
             extra: new.name.map(|name| Box::new(Extra { name: Some(name), ..Extra::default() })),
             parent: parent.unwrap_or(id).index() as u32,
             wakers: 0,
         };
-        let chunk = &mut self.chunks[index as usize / CHUNK];
-        match chunk.get_mut(index as usize % CHUNK) {
-            Some(place) => *place = cell,
-            None => chunk.push(cell),
-        }
+        self.cells.put(index as usize, cell);
+        self.records.put(index as usize, record);
         id
     }
 
-    /// The index of a place that was never taken.
-    fn grow(&mut self) -> u32 {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let last = self.chunks.len() - 1;
-        u32::try_from(last * CHUNK + self.chunks[last].len()).expect("tasks_max is below 2^32")
-    }
-
-    /// Frees a place: ids of its task go stale. What the cell still holds is for the caller to drop, unborrowed.
+    /// Frees a place: ids of its task go stale. What the place still holds is for the caller to drop, unborrowed.
     #[must_use = "what it holds may be the program's and is dropped outside the borrow"]
-    pub(super) fn remove(&mut self, id: TaskId) -> (Content, Joiner) {
+    pub(super) fn remove(&mut self, id: TaskId) -> (Option<Content>, Joiner) {
         let cell = self.cell(id);
         cell.generation = cell.generation.wrapping_add(1);
-        cell.extra = None;
-        let held = (cell.content.take(), core::mem::replace(&mut cell.joiner, Joiner::NOBODY));
+        let task = cell.task.take();
+        let record = self.record(id);
+        let payload = record.take_payload();
+        record.extra = None;
+        let joiner = core::mem::replace(&mut record.joiner, Joiner::NOBODY);
         self.count -= 1;
         self.free.push(id.index() as u32);
-        held
+        (task.map(Content::Task).or(payload.map(Content::Panic)), joiner)
     }
 
-    /// Every cell that was ever used, by place.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Cell> {
-        self.chunks.iter_mut().flatten()
+    /// Ends every task, and takes what the places hold, in their order.
+    pub(super) fn take_all(&mut self) -> Vec<Content> {
+        let mut contents = Vec::new();
+        for (cell, record) in self.cells.iter_mut().zip(self.records.iter_mut()) {
+            cell.state.kill();
+            contents.extend(cell.task.take().map(Content::Task));
+            contents.extend(record.take_payload().map(Content::Panic));
+        }
+        contents
     }
 
     /// Every task that has a place, by place.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &Cell)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, Seen<'_>)> {
         let free: std::collections::BTreeSet<u32> = self.free.iter().copied().collect();
-        let cells = self.chunks.iter().flatten().enumerate();
-        cells
-            .filter(move |(index, _)| !free.contains(&(*index as u32)))
-            .map(|(index, cell)| (TaskId::new(index as u32, cell.generation, self.runtime), cell))
+        let places = (0_u32..).zip(self.cells.iter().zip(self.records.iter()));
+        places.filter(move |(index, _)| !free.contains(index)).map(|(index, (cell, record))| {
+            (TaskId::new(index, cell.generation, self.runtime), Seen { cell, record })
+        })
     }
 }

@@ -4,41 +4,129 @@ use super::{Runtime, WaitsFor, WakerSlot, current, foreign};
 use crate::backend::{ClockId, Waiter};
 use crate::choice::Path;
 use crate::enabled::{Member, Runnable};
+use crate::id::TaskId;
+use core::num::NonZeroU32;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use sim_time::{Instant, Key};
 use std::time::Duration;
 
-/// An entry of the wheel.
+/// An entry of the wheel: twelve bytes, with which a place of the wheel is half a line of the cache.
+///
+/// Nearly every timer is waited for by the task that set it, and its name is that task's, which the cell
+/// has. Any other is kept in [`OddTimers`] under its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timer {
+    /// The task's number, in halves because a word of eight bytes would be padded; or a number of an odd timer.
+    waiter: [u32; 2],
+    /// Which of its task's this is, from 1 on; times two, odd if the timer is an odd one.
+    ordinal: NonZeroU32,
+}
+
+const _: () = assert!(size_of::<Option<Timer>>() == 12, "a place of the wheel is 32 bytes");
+
+/// Who waits for a timer, and whose it is.
+#[derive(Clone, Copy, Debug)]
+struct Odd {
     waiter: Waiter,
     path: Path,
-    ordinal: u32,
+}
+
+/// Timers that are not waited for by the task that set them.
+#[derive(Debug, Default)]
+pub(super) struct OddTimers {
+    timers: Vec<Odd>,
+    free: Vec<u32>,
+}
+
+impl OddTimers {
+    fn keep(&mut self, odd: Odd) -> u32 {
+        match self.free.pop() {
+            Some(at) => {
+                self.timers[at as usize] = odd;
+                at
+            }
+            None => {
+                self.timers.push(odd);
+                self.timers.len() as u32 - 1
+            }
+        }
+    }
+
+    fn take(&mut self, at: u32) -> Odd {
+        self.free.push(at);
+        self.timers[at as usize]
+    }
+}
+
+impl Timer {
+    fn is_odd(self) -> bool {
+        self.ordinal.get() & 1 == 1
+    }
+
+    fn task(self) -> TaskId {
+        TaskId::from_bits(u64::from(self.waiter[1]) << 32 | u64::from(self.waiter[0]))
+    }
 }
 
 impl Runtime {
     /// The due timers join the enabled set, and the next deadline is noted.
     pub(super) fn admit_timers(&mut self) {
-        while let Some((_, _, Timer { waiter, path, ordinal })) = self.timers.pop_due(self.env.now)
-        {
-            self.enabled.insert(Member {
-                runnable: Runnable::Timer(waiter),
-                path,
-                ordinal,
-                level: 0,
-            });
+        while let Some((_, _, timer)) = self.timers.pop_due(self.env.now) {
+            let ordinal = timer.ordinal.get() >> 1;
+            let Odd { waiter, path } = self.whose(timer);
+            let runnable = Runnable::Timer(waiter);
+            self.enabled.insert(Member { runnable, path, ordinal, level: 0 });
         }
         self.timers_due = self.timers.next_deadline().unwrap_or(Instant::MAX);
     }
 
+    /// Who waits for a timer that has left the wheel, and whose it is.
+    #[inline]
+    fn whose(&mut self, timer: Timer) -> Odd {
+        if timer.is_odd() {
+            return self.odd_timers.take(timer.waiter[0]);
+        }
+        let task = timer.task();
+        // A sleep that outlives its task, in the hands of another that has not polled it yet, is the world's.
+        let path = self.tasks.get_mut(task).map_or(Path::WORLD, |cell| cell.actor.path);
+        Odd { waiter: Waiter::Task(task), path }
+    }
+
     /// Sets a timer. Its name is its task's, and its ordinal is of what the task has opened.
+    #[inline]
     fn set_timer(&mut self, deadline: Instant, waiter: Waiter) -> Key {
         let actor = &mut self.env.actor;
         actor.opened += 1;
-        let (path, ordinal) = (actor.path, actor.opened);
+        let (number, path) = (actor.opened, actor.path);
+        let (waiter, odd) = match waiter {
+            Waiter::Task(task) if self.current == Some(task) => {
+                ([task.to_bits() as u32, (task.to_bits() >> 32) as u32], 0)
+            }
+            waiter => ([self.odd_timers.keep(Odd { waiter, path }), 0], 1),
+        };
+        let ordinal =
+            NonZeroU32::new(number << 1 | odd).expect("a task has fewer than 2^31 timers");
         self.timers_due = self.timers_due.min(deadline);
-        self.timers.insert(deadline, Timer { waiter, path, ordinal })
+        self.timers.insert(deadline, Timer { waiter, ordinal })
+    }
+
+    /// Whether a timer that is set is waited for by `waiter`.
+    fn is_set_for(&self, key: Key, waiter: Waiter) -> bool {
+        let Some(timer) = self.timers.get(key) else { return false };
+        match timer.is_odd() {
+            true => self.odd_timers.timers[timer.waiter[0] as usize].waiter == waiter,
+            false => Waiter::Task(timer.task()) == waiter,
+        }
+    }
+
+    /// Takes a timer away, if it is still set.
+    fn unset_timer(&mut self, key: Key) {
+        if let Some(timer) = self.timers.remove(key)
+            && timer.is_odd()
+        {
+            self.odd_timers.take(timer.waiter[0]);
+        }
     }
 
     /// The monotonic clock of the host that has the turn, in nanoseconds.
@@ -112,7 +200,7 @@ impl Sleep {
 
     fn cancel(&mut self) {
         if let Some(key) = self.key.take() {
-            current::try_with(|runtime| runtime.timers.remove(key));
+            current::try_with(|runtime| runtime.unset_timer(key));
         }
     }
 }
@@ -131,13 +219,15 @@ impl Future for Sleep {
             runtime.look_at_the_clock();
             if runtime.env.now >= due {
                 if let Some(key) = this.key.take() {
-                    runtime.timers.remove(key);
+                    runtime.unset_timer(key);
                 }
                 return Poll::Ready(());
             }
-            match this.key.and_then(|key| runtime.timers.get_mut(key)) {
-                Some(timer) => timer.waiter = waiter,
-                None => this.key = Some(runtime.set_timer(due, waiter)),
+            if !this.key.is_some_and(|key| runtime.is_set_for(key, waiter)) {
+                // Another task has it now, if any had it before: it is that one's from now on.
+                if let Some(key) = this.key.replace(runtime.set_timer(due, waiter)) {
+                    runtime.unset_timer(key);
+                }
             }
             runtime.note_wait(WaitsFor::Timer(due));
             Poll::Pending

@@ -129,14 +129,14 @@ impl Level {
     #[inline(never)]
     fn settle<T>(&self, slab: &Slab<T>) {
         let slot = self.first_slot();
-        let first = slab.node(self.slots[slot].head);
+        let first = slab.place(self.slots[slot].head);
         let mut least_ns = first.deadline_ns;
         if self.ordered & (1 << slot) == 0 {
             let mut next = first.next;
             while next != NIL {
-                let node = slab.node(next);
-                least_ns = least_ns.min(node.deadline_ns);
-                next = node.next;
+                let place = slab.place(next);
+                least_ns = least_ns.min(place.deadline_ns);
+                next = place.next;
             }
         }
         debug_assert!(self.least_ns.get() <= least_ns, "a deadline was below the bound");
@@ -150,7 +150,7 @@ impl Level {
     pub(super) fn raise_bound<T>(&self, start_ns: u64, slab: &Slab<T>) -> u64 {
         let slot = self.first_slot();
         if self.ordered & (1 << slot) != 0 {
-            self.least_ns.set(slab.node(self.slots[slot].head).deadline_ns);
+            self.least_ns.set(slab.place(self.slots[slot].head).deadline_ns);
             self.settled.set(true);
         } else {
             self.least_ns.set(self.least_ns.get().max(start_ns));
@@ -173,15 +173,15 @@ impl Level {
             self.ordered |= bit;
             list.head = index;
         } else {
-            let last = slab.node_mut(tail);
+            let last = slab.place_mut(tail);
             last.next = index;
             if deadline_ns < last.deadline_ns {
                 self.ordered &= !bit;
             }
         }
         list.tail = index;
-        let node = slab.node_mut(index);
-        (node.prev, node.next) = (tail, NIL);
+        let place = slab.place_mut(index);
+        (place.prev, place.next) = (tail, NIL);
         // Nothing is below the bound, so a deadline that reaches it is the least, settled or not.
         if deadline_ns <= self.least_ns.get() {
             self.least_ns.set(deadline_ns);
@@ -191,18 +191,18 @@ impl Level {
 
     /// Takes an entry out of its slot.
     pub(super) fn unlink<T>(&mut self, slot: usize, index: u32, slab: &mut Slab<T>) {
-        let node = slab.node(index);
-        let (prev, next, deadline_ns) = (node.prev, node.next, node.deadline_ns);
+        let place = slab.place(index);
+        let (prev, next, deadline_ns) = (place.prev, place.next, place.deadline_ns);
         let list = &mut self.slots[slot];
         if prev == NIL {
             list.head = next;
         } else {
-            slab.node_mut(prev).next = next;
+            slab.place_mut(prev).next = next;
         }
         if next == NIL {
             list.tail = prev;
         } else {
-            slab.node_mut(next).prev = prev;
+            slab.place_mut(next).prev = prev;
         }
         if list.head == NIL {
             self.note_vacancy(slot);
@@ -281,10 +281,10 @@ mod tests {
     fn check_list<T>(list: List, slab: &Slab<T>) -> Vec<u64> {
         let (mut deadlines, mut prev, mut next) = (Vec::new(), NIL, list.head);
         while next != NIL {
-            let node = slab.node(next);
-            assert_eq!(node.prev, prev, "the links of a list disagree");
-            deadlines.push(node.deadline_ns);
-            (prev, next) = (next, node.next);
+            let place = slab.place(next);
+            assert_eq!(place.prev, prev, "the links of a list disagree");
+            deadlines.push(place.deadline_ns);
+            (prev, next) = (next, place.next);
         }
         assert_eq!(list.tail, prev, "a list does not end at its tail");
         deadlines

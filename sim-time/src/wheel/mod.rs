@@ -262,9 +262,9 @@ impl<T> Wheel<T> {
         self.elapsed_ns = to_ns;
         while next != NIL {
             let index = next;
-            let node = self.slab.node(index);
-            next = node.next;
-            self.link(index, node.deadline_ns);
+            let place = self.slab.place(index);
+            next = place.next;
+            self.link(index, place.deadline_ns);
         }
     }
 

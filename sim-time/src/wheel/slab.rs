@@ -1,9 +1,9 @@
 //! Where the entries of a wheel live: places reused, names that cannot be mistaken.
 //!
 //! An entry stays at its index from insertion to removal; lists of entries are chains of indexes.
-//! It is kept in two halves: a node of 16 bytes, which is all that a cascade or a search touches,
-//! and a place with the value. A crowd of large values would otherwise be dragged through the cache
-//! whenever time enters their slot.
+//! It is kept whole, links and value side by side, because among many entries each one touched is a
+//! line of the cache that was not there: with a small value one line serves a whole life. An owner of
+//! large values keeps them elsewhere and gives the wheel their number.
 //!
 //! A place is vacant or occupied. Each time it becomes vacant its generation grows, so a [`Key`]
 //! given out earlier stops matching. A place whose generation can grow no further is retired
@@ -56,24 +56,19 @@ impl Key {
     }
 }
 
-/// The half of an entry that lists are made of.
-pub(super) struct Node {
+/// A place, and the entry in it.
+pub(super) struct Place<T> {
     pub(super) deadline_ns: u64,
     pub(super) prev: u32,
     /// The next entry of the list, or the next vacant place when this one is vacant.
     pub(super) next: u32,
-}
-
-/// The half of an entry that its key and its owner ask for.
-struct Place<T> {
     generation: u32,
     /// `None` exactly when the place is vacant.
     value: Option<T>,
 }
 
-/// All places, and which of them are vacant. Both vectors have one element for each place.
+/// All places, and which of them are vacant.
 pub(super) struct Slab<T> {
-    nodes: Vec<Node>,
     places: Vec<Place<T>>,
     /// The vacant place to use next, the one that became vacant last: it is likely to be cached.
     vacant: u32,
@@ -82,12 +77,7 @@ pub(super) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self {
-            nodes: Vec::with_capacity(capacity),
-            places: Vec::with_capacity(capacity),
-            vacant: NIL,
-            len: 0,
-        }
+        Self { places: Vec::with_capacity(capacity), vacant: NIL, len: 0 }
     }
 
     /// How many places are occupied.
@@ -98,14 +88,13 @@ impl<T> Slab<T> {
     /// Occupies a place. The entry is in no list yet: its links are for the caller to set.
     pub(super) fn insert(&mut self, deadline_ns: u64, value: T) -> Key {
         let index = self.vacant;
-        let Some(node) = self.nodes.get_mut(index as usize) else {
+        let Some(place) = self.places.get_mut(index as usize) else {
             return self.grow(deadline_ns, value);
         };
-        self.len += 1;
-        self.vacant = node.next;
-        node.deadline_ns = deadline_ns;
-        let place = &mut self.places[index as usize];
         debug_assert!(place.value.is_none(), "a place on the list of vacant ones is occupied");
+        self.len += 1;
+        self.vacant = place.next;
+        place.deadline_ns = deadline_ns;
         place.value = Some(value);
         Key { index, generation: place.generation }
     }
@@ -116,8 +105,8 @@ impl<T> Slab<T> {
     fn grow(&mut self, deadline_ns: u64, value: T) -> Key {
         assert!(self.places.len() < NIL as usize, "a wheel holds at most 2^32 - 1 entries");
         let key = Key { index: self.places.len() as u32, generation: FIRST_GENERATION };
-        self.nodes.push(Node { deadline_ns, prev: NIL, next: NIL });
-        self.places.push(Place { generation: key.generation, value: Some(value) });
+        let (prev, next, generation) = (NIL, NIL, key.generation);
+        self.places.push(Place { deadline_ns, prev, next, generation, value: Some(value) });
         self.len += 1;
         key
     }
@@ -130,7 +119,7 @@ impl<T> Slab<T> {
         self.len -= 1;
         if place.generation < u32::MAX {
             place.generation += 1;
-            self.nodes[index as usize].next = self.vacant;
+            place.next = self.vacant;
             self.vacant = index;
         }
         (key, value)
@@ -151,17 +140,19 @@ impl<T> Slab<T> {
     /// The deadline of the entry that `key` names, if it is still held.
     pub(super) fn deadline_ns(&self, key: Key) -> Option<u64> {
         // A matching generation is not enough: a key made from any bits may name a vacant place.
-        self.get(key).map(|_| self.node(key.index).deadline_ns)
+        self.get(key).map(|_| self.place(key.index).deadline_ns)
     }
 
-    /// The node of the place `index`, which exists.
-    pub(super) fn node(&self, index: u32) -> &Node {
-        &self.nodes[index as usize]
+    /// The place `index`, which exists.
+    #[inline]
+    pub(super) fn place(&self, index: u32) -> &Place<T> {
+        &self.places[index as usize]
     }
 
-    /// The node of the place `index`, which exists.
-    pub(super) fn node_mut(&mut self, index: u32) -> &mut Node {
-        &mut self.nodes[index as usize]
+    /// The place `index`, which exists.
+    #[inline]
+    pub(super) fn place_mut(&mut self, index: u32) -> &mut Place<T> {
+        &mut self.places[index as usize]
     }
 }
 
@@ -172,7 +163,6 @@ mod tests {
     impl<T> Slab<T> {
         /// How many places there are, occupied, vacant and retired ones.
         pub(in super::super) fn places(&self) -> usize {
-            assert_eq!(self.nodes.len(), self.places.len());
             self.places.len()
         }
     }
