@@ -191,9 +191,13 @@ impl ClockModel {
     ///
     /// Whole seconds advance it by whole nanoseconds, so only the rest of a second needs dividing,
     /// and that fits 64 bits: the product is below 10⁹ * 3.2 * 10⁹. The 128-bit division that the
-    /// plain formula needs would cost more than everything else in a reading.
+    /// plain formula needs would cost more than everything else in a reading. A clock without drift,
+    /// as nearly all are, needs none.
     #[inline]
     fn advance(&self, true_ns: u64) -> (u64, u64) {
+        if self.rate_ns == NANOS_PER_SEC {
+            return (true_ns, self.anchor_residue);
+        }
         let (seconds, rest_ns) = (true_ns / NANOS_PER_SEC, true_ns % NANOS_PER_SEC);
         let parts = rest_ns * self.rate_ns + self.anchor_residue;
         let whole_ns = seconds.saturating_mul(self.rate_ns).saturating_add(parts / NANOS_PER_SEC);

@@ -29,6 +29,7 @@ mod inbox;
 mod join;
 mod outcome;
 mod panics;
+mod prefetch;
 mod reactor;
 mod registry;
 mod spawn;

@@ -338,6 +338,12 @@ impl Tasks {
         (cell.generation == id.generation() && is_ours).then_some(cell)
     }
 
+    /// The place of an id, whoever has it now: not looked at, it may be far away.
+    #[inline]
+    pub(super) fn place(&self, id: TaskId) -> Option<&Cell> {
+        self.cells.get(id.index())
+    }
+
     /// The task of a living id.
     pub(super) fn get(&self, id: TaskId) -> Option<Seen<'_>> {
         let is_ours = id.runtime() == self.runtime;

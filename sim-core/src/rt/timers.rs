@@ -1,5 +1,6 @@
 //! Timers of the engine: a deadline in true time, and who waits for it.
 
+use super::prefetch::prefetch;
 use super::{Runtime, WaitsFor, WakerSlot, current, foreign};
 use crate::backend::{ClockId, Waiter};
 use crate::choice::Path;
@@ -79,6 +80,25 @@ impl Runtime {
             self.enabled.insert(Member { runnable, path, ordinal, level: 0 });
         }
         self.timers_due = self.timers.next_deadline().unwrap_or(Instant::MAX);
+        self.get_ready();
+    }
+
+    /// Asks for the memory of the tasks that will be woken next: for the future of the first, whose cell was asked for a turn
+    /// ago, and for the cell of the second.
+    #[inline]
+    fn get_ready(&mut self) {
+        let [first, second] = self.timers.soon();
+        if let Some(timer) = first.filter(|timer| !timer.is_odd())
+            && let Some(cell) = self.tasks.get_mut(timer.task())
+            && let Some(task) = &cell.task
+        {
+            prefetch(&**task);
+        }
+        if let Some(timer) = second.filter(|timer| !timer.is_odd())
+            && let Some(cell) = self.tasks.place(timer.task())
+        {
+            prefetch(cell);
+        }
     }
 
     /// Who waits for a timer that has left the wheel, and whose it is.

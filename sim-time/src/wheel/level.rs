@@ -55,6 +55,23 @@ struct List {
 impl List {
     const EMPTY: Self = Self { head: NIL, tail: NIL };
 
+    /// The earliest deadline of a list that is not empty.
+    ///
+    /// It is walked from both ends. Each next entry is a line of the cache that is known only when the
+    /// one before has come, so two walks, of which neither waits for the other, take half the time.
+    fn least_ns<T>(self, slab: &Slab<T>) -> u64 {
+        let (mut front, mut back) = (slab.place(self.head), slab.place(self.tail));
+        let (mut at, mut end) = (self.head, self.tail);
+        let mut least_ns = front.deadline_ns.min(back.deadline_ns);
+        // They meet in one entry, or between two.
+        while at != end && front.next != end {
+            (at, end) = (front.next, back.prev);
+            (front, back) = (slab.place(at), slab.place(end));
+            least_ns = least_ns.min(front.deadline_ns).min(back.deadline_ns);
+        }
+        least_ns
+    }
+
     /// Whether a list that is not empty has one entry only.
     fn is_single(self) -> bool {
         self.head == self.tail
@@ -111,6 +128,16 @@ impl Level {
         (self.ordered & (1 << slot) != 0).then(|| self.slots[slot].head)
     }
 
+    /// The heads of the first two slots with entries.
+    #[inline]
+    pub(super) fn first_heads(&self) -> [Option<u32>; 2] {
+        let behind = self.occupied & self.occupied.wrapping_sub(1);
+        [self.occupied, behind].map(|slots| {
+            let slot = slots.trailing_zeros() as usize;
+            self.slots.get(slot).map(|list| list.head)
+        })
+    }
+
     /// An instant before which no entry of the level is due.
     pub(super) fn least_bound_ns(&self) -> u64 {
         self.least_ns.get()
@@ -129,16 +156,11 @@ impl Level {
     #[inline(never)]
     fn settle<T>(&self, slab: &Slab<T>) {
         let slot = self.first_slot();
-        let first = slab.place(self.slots[slot].head);
-        let mut least_ns = first.deadline_ns;
-        if self.ordered & (1 << slot) == 0 {
-            let mut next = first.next;
-            while next != NIL {
-                let place = slab.place(next);
-                least_ns = least_ns.min(place.deadline_ns);
-                next = place.next;
-            }
-        }
+        let list = self.slots[slot];
+        let least_ns = match self.ordered & (1 << slot) {
+            0 => list.least_ns(slab),
+            _ => slab.place(list.head).deadline_ns,
+        };
         debug_assert!(self.least_ns.get() <= least_ns, "a deadline was below the bound");
         self.least_ns.set(least_ns);
         self.settled.set(true);

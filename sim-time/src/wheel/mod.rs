@@ -77,7 +77,8 @@ pub struct Wheel<T> {
     elapsed_ns: u64,
     /// Bit `l` is set when level `l` holds an entry.
     occupied: u32,
-    levels: Box<[Level; LEVELS]>,
+    /// None before the first entry: many a world never sets a timer, and levels are six kilobytes.
+    levels: Box<[Level]>,
     slab: Slab<T>,
 }
 
@@ -90,12 +91,16 @@ impl<T> Wheel<T> {
     /// An empty wheel at [`Instant::ZERO`] that will not allocate before it holds more than
     /// `capacity` entries at once.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
+        let mut wheel = Self {
             elapsed_ns: 0,
             occupied: 0,
-            levels: Box::new([const { Level::new() }; LEVELS]),
+            levels: Box::default(),
             slab: Slab::with_capacity(capacity),
+        };
+        if capacity > 0 {
+            wheel.make_levels();
         }
+        wheel
     }
 
     /// How many entries wait.
@@ -178,6 +183,13 @@ impl<T> Wheel<T> {
         Some(Instant::from_nanos(level.least_ns(&self.slab)))
     }
 
+    /// The values that will probably be given back next and after that: what is known without a
+    /// search, for an owner who wants to get ready for them.
+    pub fn soon(&self) -> [Option<&T>; 2] {
+        let Some(level) = self.lowest_level() else { return [None; 2] };
+        self.levels[level].first_heads().map(|head| self.slab.value(head?))
+    }
+
     /// Whether an entry is due at `now`, so that [`Wheel::pop_due`] would give one back.
     ///
     /// One comparison in the common case that none is. Any instant may be asked about. Unlike
@@ -245,11 +257,16 @@ impl<T> Wheel<T> {
         let level = level_of(self.elapsed_ns, now_ns);
         debug_assert_eq!(self.occupied & ((1 << level) - 1), 0, "time passed an entry by");
         let slot = slot_of(now_ns, level);
-        if self.levels[level].holds(slot) {
+        if self.levels.get(level).is_some_and(|level| level.holds(slot)) {
             self.cascade(level, slot, now_ns);
         } else {
             self.elapsed_ns = now_ns;
         }
+    }
+
+    #[cold]
+    fn make_levels(&mut self) {
+        self.levels = Box::new([const { Level::new() }; LEVELS]);
     }
 
     /// Moves to `to_ns`, which lies in the slot and is no later than any of its entries, and puts
@@ -270,6 +287,9 @@ impl<T> Wheel<T> {
 
     /// Appends the entry to the slot where it belongs.
     fn link(&mut self, index: u32, deadline_ns: u64) {
+        if self.levels.is_empty() {
+            self.make_levels();
+        }
         let level = level_of(self.elapsed_ns, deadline_ns);
         self.occupied |= 1 << level;
         let slot = slot_of(deadline_ns, level);

@@ -137,6 +137,12 @@ impl<T> Slab<T> {
         if place.generation == key.generation { place.value.as_mut() } else { None }
     }
 
+    /// The value in the place `index`, if it is occupied.
+    #[inline]
+    pub(super) fn value(&self, index: u32) -> Option<&T> {
+        self.places[index as usize].value.as_ref()
+    }
+
     /// The deadline of the entry that `key` names, if it is still held.
     pub(super) fn deadline_ns(&self, key: Key) -> Option<u64> {
         // A matching generation is not enough: a key made from any bits may name a vacant place.
