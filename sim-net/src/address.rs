@@ -3,8 +3,52 @@
 //! Inside a stack an IPv4-mapped IPv6 address is the IPv4 address it stands for, so that a dual-stack
 //! socket and an IPv4 socket meet in the same tables. Only answers to a program are mapped back.
 
+use core::ops::Deref;
 use sim_core::backend::Domain;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+/// The addresses of a host. Most have one, which is kept in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addrs(Kept);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
+    One([IpAddr; 1]),
+    Many(Box<[IpAddr]>),
+}
+
+impl Deref for Addrs {
+    type Target = [IpAddr];
+
+    #[inline]
+    fn deref(&self) -> &[IpAddr] {
+        match &self.0 {
+            Kept::One(addr) => addr,
+            Kept::Many(addrs) => addrs,
+        }
+    }
+}
+
+impl From<&[IpAddr]> for Addrs {
+    fn from(addrs: &[IpAddr]) -> Self {
+        match *addrs {
+            [addr] => Self::from(addr),
+            _ => Self(Kept::Many(addrs.into())),
+        }
+    }
+}
+
+impl From<Vec<IpAddr>> for Addrs {
+    fn from(addrs: Vec<IpAddr>) -> Self {
+        Self::from(&*addrs)
+    }
+}
+
+impl From<IpAddr> for Addrs {
+    fn from(addr: IpAddr) -> Self {
+        Self(Kept::One([addr]))
+    }
+}
 
 /// The same address without a mapped form, flow information or scope.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {

@@ -61,9 +61,10 @@ pub mod stack;
 pub mod tcp;
 pub mod udp;
 
+pub use address::Addrs;
 pub use fabric::{Fabric, LinkConfig, Loss, Transit};
 pub use names::Names;
-pub use packet::{Body, Flags, Flow, NO_PLACE, Packet, Segment};
+pub use packet::{Body, Ends, Flags, Flow, NO_PLACE, Packet, Segment};
 pub use payload::Payload;
 pub use stack::{Connection, Out, SocketId, Stack};
 pub use tcp::State;

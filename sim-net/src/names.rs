@@ -1,5 +1,7 @@
 //! Host names and their addresses: what a resolver of the world answers.
 
+use crate::address::Addrs;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Names {
-    entries: BTreeMap<Box<str>, Vec<IpAddr>>,
+    entries: BTreeMap<Box<str>, Addrs>,
     /// The answer to the latest numeric name, so that every answer can be borrowed.
     literal: [IpAddr; 1],
 }
@@ -31,21 +33,21 @@ impl Names {
     /// Names of a world that knows `localhost` alone.
     #[must_use]
     pub fn new() -> Self {
-        let local = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         Self {
-            entries: BTreeMap::from([("localhost".into(), local)]),
+            entries: BTreeMap::from([("localhost".into(), Addrs::from(&local[..]))]),
             literal: [IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
         }
     }
 
     /// Gives `name` these addresses, in the order in which they are tried.
     pub fn insert(&mut self, name: &str, addrs: &[IpAddr]) {
-        self.entries.insert(normal(name).into(), addrs.to_vec());
+        self.entries.insert(normal(name).into(), addrs.into());
     }
 
     /// Forgets `name`; whether it was known.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.entries.remove(normal(name).as_str()).is_some()
+        self.entries.remove(&*normal(name)).is_some()
     }
 
     /// The addresses of `name`; a numeric address is its own. `None` is getaddrinfo(3)'s `EAI_NONAME`.
@@ -54,12 +56,18 @@ impl Names {
             self.literal = [literal];
             return Some(&self.literal);
         }
-        self.entries.get(normal(name).as_str()).map(Vec::as_slice)
+        self.entries.get(&*normal(name)).map(|addrs| &**addrs)
     }
 }
 
-fn normal(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+/// The form in which names compare: most are in it already.
+fn normal(name: &str) -> Cow<'_, str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
 }
 
 #[cfg(test)]

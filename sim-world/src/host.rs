@@ -5,9 +5,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim_core::Env;
 use sim_core::choice::{Path, Site};
 use sim_fs::Disk;
-use sim_net::Stack;
+use sim_net::{Addrs, Stack};
 use sim_time::{ClockModel, WallTime};
-use std::net::IpAddr;
 
 const ENTROPY: Site = Site::new("host.entropy.seed");
 
@@ -38,14 +37,15 @@ pub(crate) struct Host {
     pub(crate) kernel_timers: u32,
     /// Which description is behind each of the stack's sockets, by the socket's place.
     pub(crate) sockets: Vec<Option<crate::table::DescriptionId>>,
-    entropy: Option<ChaCha8Rng>,
+    /// Made when it is first drawn from, and apart: a generator is larger than the rest of a host.
+    entropy: Option<Box<ChaCha8Rng>>,
 }
 
 impl Host {
     pub(crate) fn new(
         env: &mut Env,
         name: &str,
-        addrs: Vec<IpAddr>,
+        addrs: Addrs,
         start: WallTime,
         uptime_ns: u64,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Host {
         let path = self.path;
         let rng = self.entropy.get_or_insert_with(|| {
             let mut stream = env.choices.stream(ENTROPY, path);
-            ChaCha8Rng::seed_from_u64(env.choices.entropy_seed(&mut stream))
+            Box::new(ChaCha8Rng::seed_from_u64(env.choices.entropy_seed(&mut stream)))
         });
         rng.fill_bytes(into);
     }

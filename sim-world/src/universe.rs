@@ -11,7 +11,7 @@ use crate::table::{DescriptionId, Object, Table};
 use sim_core::backend::Readiness;
 use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Fd, HostId, Result};
-use sim_net::{Fabric, LinkConfig, Names, Packet, SocketId, Transit};
+use sim_net::{Addrs, Fabric, LinkConfig, Names, Packet, SocketId, Transit};
 use sim_time::WallTime;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl Universe {
         );
         let index = self.hosts.len() as u32;
         assert!(index < (1 << 24) - 2, "10.0.0.0/8 has no more addresses");
-        let addrs = vec![IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + index))];
+        let addrs = Addrs::from(IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + index)));
         let id = HostId::new(index);
         self.fabric.attach(id, &addrs);
         self.names.insert(name, &addrs);

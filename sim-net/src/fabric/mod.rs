@@ -56,7 +56,8 @@ const NO_SUCH_HOST: u64 = 2;
 /// Hosts and links.
 #[derive(Debug)]
 pub struct Fabric {
-    hosts: BTreeMap<IpAddr, HostId>,
+    /// Who has which address, in order of addresses: hosts come in that order, so that most are put at the end.
+    hosts: Vec<(IpAddr, HostId)>,
     links: Vec<Link>,
     by_ends: BTreeMap<(HostId, HostId), u32>,
     default: LinkConfig,
@@ -73,7 +74,7 @@ impl Fabric {
     #[must_use]
     pub fn new(_env: &mut Env, config: LinkConfig) -> Self {
         Self {
-            hosts: BTreeMap::new(),
+            hosts: Vec::new(),
             links: Vec::new(),
             by_ends: BTreeMap::new(),
             default: config,
@@ -92,25 +93,38 @@ impl Fabric {
     /// If another host has one of them: an address names one machine.
     pub fn attach(&mut self, host: HostId, addrs: &[IpAddr]) {
         for &addr in addrs {
-            let before = self.hosts.insert(addr, host);
-            assert!(
-                before.is_none_or(|other| other == host),
-                "{addr} belongs to {before:?} and cannot be {host:?}'s too"
-            );
+            match self.place_of(addr) {
+                Ok(at) => {
+                    let owner = self.hosts[at].1;
+                    assert!(
+                        owner == host,
+                        "{addr} belongs to {owner:?} and cannot be {host:?}'s too"
+                    );
+                }
+                Err(at) => self.hosts.insert(at, (addr, host)),
+            }
         }
         self.epoch += 1;
     }
 
     /// Takes all addresses from `host`. What is under way to them still arrives, if the caller lets it.
     pub fn detach(&mut self, host: HostId) {
-        self.hosts.retain(|_, owner| *owner != host);
+        self.hosts.retain(|(_, owner)| *owner != host);
         self.epoch += 1;
     }
 
     /// The host that has `addr`.
     #[must_use]
     pub fn host_of(&self, addr: IpAddr) -> Option<HostId> {
-        self.hosts.get(&addr).copied()
+        self.place_of(addr).ok().map(|at| self.hosts[at].1)
+    }
+
+    /// Where an address is in the table, or where it would have to be put.
+    fn place_of(&self, addr: IpAddr) -> Result<usize, usize> {
+        match self.hosts.last() {
+            Some((last, _)) if *last < addr => Err(self.hosts.len()),
+            _ => self.hosts.binary_search_by(|(known, _)| known.cmp(&addr)),
+        }
     }
 
     /// Decides what becomes of a packet that `from` sends now.
@@ -122,16 +136,26 @@ impl Fabric {
         flow: &mut Flow,
         packet: &Packet,
     ) -> Transit {
-        let route = &flow.route;
-        if (route.epoch != self.epoch || route.to != packet.dst.ip() || route.from != from)
-            && !self.look_up(from, flow, packet.dst.ip())
+        let (route, to) = (&flow.route, packet.ends.dst().ip());
+        if (route.epoch != self.epoch || route.to != to || route.from != from)
+            && !self.look_up(env.now, from, flow, to)
         {
             lost(env, packet, NO_SUCH_HOST);
             return Transit::NoRoute;
         }
+        let host = flow.route.host;
+        if flow.route.is_quiet {
+            let delays = (flow.route.latency_min_ns, flow.route.latency_jitter_ns);
+            let mut at = delayed(env, delays, flow, env.now);
+            if matches!(packet.body, Body::Tcp(_)) {
+                at = at.max(flow.last_arrival);
+                flow.last_arrival = at;
+            }
+            return Transit::Arrive { host, at, again: None };
+        }
         let link = &mut self.links[flow.route.link as usize];
         match carry(env, link, flow, packet) {
-            Ok((at, again)) => Transit::Arrive { host: link.to, at, again },
+            Ok((at, again)) => Transit::Arrive { host, at, again },
             Err(loss) => {
                 lost(env, packet, loss as u64);
                 Transit::Lost(loss)
@@ -140,10 +164,21 @@ impl Fabric {
     }
 
     /// Finds the link to `to` and notes it in the flow; whether there is such a host.
-    fn look_up(&mut self, from: HostId, flow: &mut Flow, to: IpAddr) -> bool {
+    fn look_up(&mut self, now: Instant, from: HostId, flow: &mut Flow, to: IpAddr) -> bool {
         let Some(host) = self.host_of(to) else { return false };
-        let link = self.link(from, host);
-        flow.route = Route { to, from, epoch: self.epoch, link };
+        let index = self.link(from, host);
+        let link = &self.links[index as usize];
+        let LinkConfig { latency_min_ns, latency_jitter_ns, .. } = *link.config();
+        flow.route = Route {
+            epoch: self.epoch,
+            to,
+            from,
+            link: index,
+            host,
+            is_quiet: link.only_delays && !link.cut && link.clogged_until <= now,
+            latency_min_ns,
+            latency_jitter_ns,
+        };
         true
     }
 
@@ -174,6 +209,7 @@ impl Fabric {
     /// How links without a configuration of their own behave from now on.
     pub fn set_default(&mut self, config: LinkConfig) {
         self.default = config;
+        self.epoch += 1;
         for link in &mut self.links {
             if !self.configs.contains_key(&(link.from, link.to)) {
                 link.configure(config);
@@ -193,6 +229,7 @@ impl Fabric {
             Some(config) => self.configs.insert((from, to), config),
             None => self.configs.remove(&(from, to)),
         };
+        self.epoch += 1;
         if let Some(&index) = self.by_ends.get(&(from, to)) {
             self.links[index as usize].configure(config.unwrap_or(self.default));
         }
@@ -255,13 +292,13 @@ impl Fabric {
 
     /// Holds the packets from `from` to `to` until `until`; none is lost.
     pub fn clog(&mut self, from: HostId, to: HostId, until: Instant) {
+        self.epoch += 1;
         let index = self.link(from, to);
         self.links[index as usize].clogged_until = until;
     }
 }
 
-/// Passes a packet through a link: when it arrives, and when once more.
-#[inline]
+/// Passes a packet through a link that may do more than delay: when it arrives, and when once more.
 fn carry(
     env: &mut Env,
     link: &mut Link,
@@ -271,26 +308,9 @@ fn carry(
     if link.cut {
         return Err(Loss::Cut);
     }
-    if !link.only_delays {
-        return carry_badly(env, link, flow, packet);
-    }
-    let mut at = delayed(env, link.config(), flow, env.now.max(link.clogged_until));
-    if matches!(packet.body, Body::Tcp(_)) {
-        at = at.max(flow.last_arrival);
-        flow.last_arrival = at;
-    }
-    Ok((at, None))
-}
-
-/// The same for a link with chances to take or a queue.
-fn carry_badly(
-    env: &mut Env,
-    link: &mut Link,
-    flow: &mut Flow,
-    packet: &Packet,
-) -> Result<(Instant, Option<Instant>), Loss> {
     let departs = link.depart(env.now, packet.body.len()).ok_or(Loss::QueueFull)?;
     let config = link.config();
+    let delays = (config.latency_min_ns, config.latency_jitter_ns);
     let mishaps = flow.mishaps(&mut env.choices);
     if env.choices.chance(&mut mishaps.loss, config.loss) {
         return Err(Loss::Chance);
@@ -298,18 +318,23 @@ fn carry_badly(
     let duplicated = env.choices.chance(&mut mishaps.duplicate, config.duplicate);
     let in_order = matches!(packet.body, Body::Tcp(_))
         && !env.choices.chance(&mut mishaps.reorder, config.reorder);
-    let mut at = delayed(env, config, flow, departs);
+    let mut at = delayed(env, delays, flow, departs);
     if in_order {
         at = at.max(flow.last_arrival);
         flow.last_arrival = at;
     }
-    let again = duplicated.then(|| delayed(env, config, flow, departs));
+    let again = duplicated.then(|| delayed(env, delays, flow, departs));
     Ok((at, again))
 }
 
 #[inline]
-fn delayed(env: &mut Env, config: &LinkConfig, flow: &mut Flow, departs: Instant) -> Instant {
-    let jitter_ns = match config.latency_jitter_ns {
+fn delayed(
+    env: &mut Env,
+    (latency_min_ns, latency_jitter_ns): (u64, u64),
+    flow: &mut Flow,
+    departs: Instant,
+) -> Instant {
+    let jitter_ns = match latency_jitter_ns {
         0 => 0,
         jitter_ns => {
             let alternatives = jitter_ns.saturating_add(1);
@@ -317,7 +342,7 @@ fn delayed(env: &mut Env, config: &LinkConfig, flow: &mut Flow, departs: Instant
             env.choices.pick(delay, alternatives)
         }
     };
-    departs.saturating_add_nanos(config.latency_min_ns.saturating_add(jitter_ns))
+    departs.saturating_add_nanos(latency_min_ns.saturating_add(jitter_ns))
 }
 
 fn lost(env: &mut Env, packet: &Packet, why: u64) {
@@ -357,7 +382,8 @@ mod tests {
             let (src, dst) = ((ip(from), 1).into(), (to, 2).into());
             let body = Body::Udp((&b"hello"[..]).into());
             let (flow, place) = (self.flow.path, NO_PLACE);
-            let packet = Packet { src, dst, flow, ordinal: 0, place, peer_place: NO_PLACE, body };
+            let ends = crate::Ends::new(src, dst);
+            let packet = Packet { ends, flow, ordinal: 0, place, peer_place: NO_PLACE, body };
             self.fabric.transit(&mut self.env, from, &mut self.flow, &packet)
         }
 

@@ -3,7 +3,7 @@
 use super::table::Entry;
 use super::{SocketId, Stack, is_local};
 use crate::address::{any, is_broadcast};
-use crate::packet::Body;
+use crate::packet::{Body, Ends};
 use crate::udp::{MAX_V4_BYTES, MAX_V6_BYTES};
 use sim_core::{Env, Errno, Result};
 use std::net::SocketAddr;
@@ -59,6 +59,7 @@ impl Stack {
             return Err(Errno::EPIPE);
         }
         let body = Body::Udp(self.io.pool.copy(data));
+        let ends = Ends::new(ends.0, ends.1);
         self.io.emit(env, Some(id), &mut socket.flow, ends, on_host, body);
         Ok(())
     }

@@ -23,7 +23,8 @@ struct Arrival {
 impl Arrival {
     #[inline]
     fn of(packet: &Packet) -> Self {
-        Self { local: packet.dst, remote: packet.src, flow: packet.flow, ordinal: packet.ordinal }
+        let (local, remote) = (packet.ends.dst(), packet.ends.src());
+        Self { local, remote, flow: packet.flow, ordinal: packet.ordinal }
     }
 }
 
@@ -50,7 +51,7 @@ impl Stack {
         match &mut packet.body {
             Body::Tcp(segment) => {
                 // Nearly every segment is for a connection that its program holds and that has heard of its peer.
-                match self.slab.connection_at(packet.peer_place, &packet.dst, &packet.src) {
+                match self.slab.connection_at(packet.peer_place, &packet.ends) {
                     Some((id, connection)) if !matches!(connection.owner, Owner::Listener(_)) => {
                         let duty = connection.segment(env, &mut self.io, segment);
                         self.settle(env, id, duty);
@@ -191,9 +192,8 @@ impl Stack {
         let on_host = is_local(&self.addrs, arrival.remote.ip());
         let iss = env.now.as_nanos().max(floor);
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id) {
-            (connection.local, connection.remote) = (arrival.local, arrival.remote);
+            connection.pair(arrival.local, arrival.remote);
             connection.on_host = on_host;
-            connection.binding.paired = true;
             connection.answer_syn(env, &mut self.io, syn, iss);
         }
     }
@@ -261,7 +261,7 @@ impl Stack {
 
     #[inline]
     fn datagram(&mut self, env: &mut Env, packet: &mut Packet) {
-        if !is_local(&self.addrs, packet.dst.ip()) {
+        if !is_local(&self.addrs, packet.ends.dst().ip()) {
             return;
         }
         let arrival = Arrival::of(packet);
@@ -269,7 +269,7 @@ impl Stack {
             if let (Some(Entry::Udp(socket)), Body::Udp(payload)) =
                 (self.slab.get_mut(id), &mut packet.body)
             {
-                socket.take(&mut self.io, packet.src, payload.hand_over());
+                socket.take(&mut self.io, packet.ends.src(), payload.hand_over());
             }
         } else if !arrival.local.ip().is_multicast() && !is_broadcast(arrival.local.ip()) {
             self.answer(

@@ -2,7 +2,7 @@
 
 use super::SocketId;
 use crate::buffer::Pool;
-use crate::packet::{Body, Flow, NO_PLACE, Packet};
+use crate::packet::{Body, Ends, Flow, NO_PLACE, Packet};
 use sim_core::Env;
 use sim_core::backend::Readiness;
 use sim_core::trace::{Kind, payload_hash};
@@ -59,7 +59,7 @@ impl Io {
         env: &mut Env,
         id: Option<SocketId>,
         flow: &mut Flow,
-        (src, dst): (SocketAddr, SocketAddr),
+        ends: Ends,
         on_host: bool,
         body: Body,
     ) {
@@ -79,13 +79,13 @@ impl Io {
         let packet = match self.spare.pop() {
             Some(mut packet) => {
                 // Field by field, so that the packet is built where it will stand.
-                (packet.src, packet.dst) = (src, dst);
+                packet.ends = ends;
                 (packet.flow, packet.ordinal) = (path, ordinal);
                 (packet.place, packet.peer_place) = (place, peer_place);
                 packet.body = body;
                 packet
             }
-            None => Box::new(Packet { src, dst, flow: path, ordinal, place, peer_place, body }),
+            None => Box::new(Packet { ends, flow: path, ordinal, place, peer_place, body }),
         };
         if on_host {
             self.local.push_back(packet);
@@ -114,9 +114,9 @@ impl Io {
         self.kernel.ordinal = ordinal.wrapping_add(1);
         env.event(Kind::Send, self.kernel.path, u64::from(ordinal), 0, 0);
         let path = self.kernel.path;
-        let (src, dst) = ends;
+        let ends = Ends::new(ends.0, ends.1);
         let (place, peer_place) = (NO_PLACE, NO_PLACE);
-        let packet = Box::new(Packet { src, dst, flow: path, ordinal, place, peer_place, body });
+        let packet = Box::new(Packet { ends, flow: path, ordinal, place, peer_place, body });
         if on_host {
             self.local.push_back(packet);
         } else {

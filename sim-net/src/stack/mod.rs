@@ -28,7 +28,7 @@ pub(crate) use io::{Io, is_local};
 pub(crate) use options::Options;
 pub(crate) use ports::Binding;
 
-use crate::address::shown;
+use crate::address::{Addrs, shown};
 use crate::buffer::Pool;
 use crate::packet::{Flow, Packet};
 use crate::tcp::{self, Duty, State};
@@ -61,7 +61,7 @@ pub(crate) enum Owner {
 /// One host's sockets.
 #[derive(Debug)]
 pub struct Stack {
-    addrs: Vec<IpAddr>,
+    addrs: Addrs,
     slab: Slab,
     pairs: Pairs,
     tcp_ports: Ports,
@@ -73,12 +73,12 @@ pub struct Stack {
 impl Stack {
     /// The stack of a host with these addresses; 127.0.0.0/8 and ::1 belong to every host.
     #[must_use]
-    pub fn new(env: &mut Env, host_path: Path, addrs: Vec<IpAddr>) -> Self {
+    pub fn new(env: &mut Env, host_path: Path, addrs: impl Into<Addrs>) -> Self {
         let kernel = host_path.child("kernel", 0);
         env.choices.names.note(kernel, host_path, "kernel", 0);
         let kernel = Flow::new(kernel);
         Self {
-            addrs,
+            addrs: addrs.into(),
             slab: Slab::default(),
             pairs: Pairs::default(),
             tcp_ports: Ports::new(),
@@ -101,8 +101,8 @@ impl Stack {
     }
 
     /// Changes the host's addresses. Connections of an address that went stay, and hear nothing.
-    pub fn set_addresses(&mut self, addrs: Vec<IpAddr>) {
-        self.addrs = addrs;
+    pub fn set_addresses(&mut self, addrs: impl Into<Addrs>) {
+        self.addrs = addrs.into();
     }
 
     /// Changes which ports are given to sockets that name none (`ip_local_port_range`).
@@ -238,8 +238,8 @@ impl Stack {
         let (local, floor) = self.claim_pair(env, id, local, remote)?;
         let on_host = is_local(&self.addrs, remote.ip());
         let connection = self.slab.tcp(id)?;
-        (connection.local, connection.remote, connection.on_host) = (local, remote, on_host);
-        connection.binding.paired = true;
+        connection.on_host = on_host;
+        connection.pair(local, remote);
         self.pairs.insert(id, &local, &remote);
         let iss = env.now.as_nanos().max(floor);
         self.slab.tcp(id)?.connect(env, &mut self.io, iss);

@@ -1,5 +1,6 @@
 //! The sockets of a host: a slab with generations, and the connections by their two addresses.
 
+use crate::packet::Ends;
 use crate::tcp::Connection;
 use crate::udp::Datagrams;
 use core::fmt;
@@ -147,20 +148,18 @@ impl Slab {
         }
     }
 
-    /// The connection in a place, if it has these addresses.
+    /// The connection in a place, if what arrives is between its two ends.
     #[inline]
     pub(crate) fn connection_at(
         &mut self,
         place: u32,
-        local: &SocketAddr,
-        remote: &SocketAddr,
+        arriving: &Ends,
     ) -> Option<(SocketId, &mut Connection)> {
         let slot = self.slots.get_mut(place as usize)?;
         let id = SocketId { index: place, generation: slot.generation };
         match &mut slot.entry {
             Some(Entry::Tcp(connection)) if connection.binding.paired => {
-                let has_pair = connection.local == *local && connection.remote == *remote;
-                has_pair.then_some((id, connection))
+                connection.ends.is_way_back_of(arriving).then_some((id, connection))
             }
             _ => None,
         }

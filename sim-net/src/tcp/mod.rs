@@ -41,7 +41,7 @@ pub(crate) use handshake::{Listener, Progress};
 pub(crate) use receive::data_capacity;
 pub(crate) use state::Duty;
 
-use crate::packet::{Body, Flags, Flow, Segment};
+use crate::packet::{Body, Ends, Flags, Flow, Segment};
 use crate::payload::Payload;
 use crate::stack::{Binding, Io, Options, Owner, SocketId};
 use receive::Receiving;
@@ -71,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) flow: Flow,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
+    /// The same two as packets have them; right while the connection is paired.
+    pub(crate) ends: Ends,
     /// Whether the peer is on the same host.
     pub(crate) on_host: bool,
     pub(crate) state: State,
@@ -108,6 +110,7 @@ impl Connection {
             flow,
             local: nowhere,
             remote: nowhere,
+            ends: Ends::new(nowhere, nowhere),
             on_host: false,
             state: State::Closed,
             owner,
@@ -123,6 +126,12 @@ impl Connection {
             rcv: Receiving::new(),
             timers: Timers::new(),
         }
+    }
+
+    /// Gives the connection its two ends, with which it enters the table of connections.
+    pub(crate) fn pair(&mut self, local: SocketAddr, remote: SocketAddr) {
+        (self.local, self.remote, self.ends) = (local, remote, Ends::new(local, remote));
+        self.binding.paired = true;
     }
 
     /// What the socket is ready for now: the rules of tcp_poll.
@@ -202,7 +211,7 @@ impl Connection {
             (0, data_capacity(self.options.receive_buffer))
         };
         let body = Body::Tcp(Segment { seq, ack, window, flags, payload });
-        io.emit(env, Some(self.id), &mut self.flow, (self.local, self.remote), self.on_host, body);
+        io.emit(env, Some(self.id), &mut self.flow, self.ends.clone(), self.on_host, body);
     }
 
     /// Sends an acknowledgement without data.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sim_core::Env;
 use sim_core::backend::{Domain, Shutdown, SocketKind};
 use sim_core::choice::{Choices, Path, Seed};
-use sim_net::{Body, Flags, NO_PLACE, Packet, Segment, SocketId, Stack, State};
+use sim_net::{Body, Ends, Flags, NO_PLACE, Packet, Segment, SocketId, Stack, State};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -101,8 +101,7 @@ impl Bench {
         let body = Body::Tcp(Segment { seq, ack, window: WINDOW, flags, payload });
         let flow = Path::WORLD.child("peer", 0);
         let mut packet = Packet {
-            src: self.remote,
-            dst: self.local,
+            ends: Ends::new(self.remote, self.local),
             flow,
             ordinal: 0,
             place: NO_PLACE,
