@@ -38,10 +38,58 @@ impl Pool {
     }
 }
 
+/// Payloads in order. The first stands in place, so that a request and its response, which are mostly the only ones, are
+/// found where the connection is.
+#[derive(Debug, Default)]
+struct Chunks {
+    /// Empty if there is none: no other chunk ever is.
+    first: Payload,
+    rest: VecDeque<Payload>,
+}
+
+impl Chunks {
+    #[inline]
+    fn len(&self) -> usize {
+        if self.first.is_empty() { 0 } else { 1 + self.rest.len() }
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> Option<&Payload> {
+        if index == 0 {
+            return (!self.first.is_empty()).then_some(&self.first);
+        }
+        self.rest.get(index - 1)
+    }
+
+    #[inline]
+    fn push(&mut self, chunk: Payload) {
+        debug_assert!(!chunk.is_empty(), "an empty chunk would end the queue");
+        if self.first.is_empty() {
+            self.first = chunk;
+        } else {
+            self.rest.push_back(chunk);
+        }
+    }
+
+    /// Drops the first chunk; the next stands in its place.
+    #[inline]
+    fn pop(&mut self) {
+        if self.rest.is_empty() {
+            self.first.clear();
+        } else {
+            self.first = self.rest.pop_front().unwrap_or_default();
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Payload> {
+        Some(&self.first).filter(|first| !first.is_empty()).into_iter().chain(&self.rest)
+    }
+}
+
 /// What a program has sent and the peer has not acknowledged: first what was transmitted, then what was not.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
-    chunks: VecDeque<Payload>,
+    chunks: Chunks,
     /// Later small sends that wait together behind `chunks`.
     tail: BytesMut,
     /// Bytes in all.
@@ -78,9 +126,9 @@ impl SendBuffer {
         self.close_tail();
         let mut whole = pool.copy(data);
         while whole.len() > CHUNK_BYTES {
-            self.chunks.push_back(whole.split_to(CHUNK_BYTES));
+            self.chunks.push(whole.split_to(CHUNK_BYTES));
         }
-        self.chunks.push_back(whole);
+        self.chunks.push(whole);
     }
 
     #[inline]
@@ -92,7 +140,7 @@ impl SendBuffer {
 
     #[cold]
     fn chunk_tail(&mut self) {
-        self.chunks.push_back(core::mem::take(&mut self.tail).freeze().into());
+        self.chunks.push(core::mem::take(&mut self.tail).freeze().into());
     }
 
     /// How long the next segment could be, were it not for the window.
@@ -111,7 +159,7 @@ impl SendBuffer {
             self.close_tail();
         }
         let (index, offset) = self.next;
-        let chunk = &self.chunks[index];
+        let chunk = self.chunks.get(index).expect("bytes not transmitted are in a chunk");
         let take = max.min(chunk.len() - offset);
         self.next =
             if offset + take == chunk.len() { (index + 1, 0) } else { (index, offset + take) };
@@ -127,7 +175,7 @@ impl SendBuffer {
     pub(crate) fn retransmit(&self, offset: usize, max: usize) -> Payload {
         let max = max.min(self.sent - offset);
         let mut start = 0;
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             if offset < start + chunk.len() {
                 let from = offset - start;
                 return chunk.slice(from..chunk.len().min(from + max));
@@ -144,7 +192,7 @@ impl SendBuffer {
         self.len -= n;
         self.sent -= n;
         while n > 0 {
-            let front = &mut self.chunks[0];
+            let front = &mut self.chunks.first;
             if n < front.len() {
                 front.advance(n);
                 if self.next.0 == 0 {
@@ -153,12 +201,8 @@ impl SendBuffer {
                 return;
             }
             n -= front.len();
-            self.chunks.pop_front();
+            self.chunks.pop();
             self.next = if self.next.0 == 0 { (0, 0) } else { (self.next.0 - 1, self.next.1) };
-        }
-        if self.chunks.is_empty() {
-            // Back to the first place of the ring: request and response then use the same few cache lines each time.
-            self.chunks.clear();
         }
     }
 
@@ -171,7 +215,7 @@ impl SendBuffer {
 /// What has arrived in order and a program has not read.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer {
-    chunks: VecDeque<Payload>,
+    chunks: Chunks,
     len: usize,
 }
 
@@ -184,36 +228,32 @@ impl ReceiveBuffer {
     #[inline]
     pub(crate) fn push(&mut self, chunk: Payload) {
         self.len += chunk.len();
-        self.chunks.push_back(chunk);
+        self.chunks.push(chunk);
     }
 
     /// Moves bytes out; how many.
     #[inline]
     pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
         let mut done = 0;
-        while done < into.len() {
-            let Some(front) = self.chunks.front_mut() else { break };
+        while done < into.len() && !self.chunks.first.is_empty() {
+            let front = &mut self.chunks.first;
             let n = front.len().min(into.len() - done);
             into[done..done + n].copy_from_slice(&front[..n]);
             done += n;
             if n == front.len() {
-                self.chunks.pop_front();
+                self.chunks.pop();
             } else {
                 front.advance(n);
             }
         }
         self.len -= done;
-        if self.len == 0 {
-            // Back to the first place of the ring, as in the send buffer.
-            self.chunks.clear();
-        }
         done
     }
 
     /// As [`ReceiveBuffer::read`], leaving the bytes.
     pub(crate) fn peek(&self, into: &mut [u8]) -> usize {
         let mut done = 0;
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             let n = chunk.len().min(into.len() - done);
             into[done..done + n].copy_from_slice(&chunk[..n]);
             done += n;

@@ -157,6 +157,16 @@ impl Ends {
         }
     }
 
+    /// Whether it goes to this address, whatever the port.
+    #[inline]
+    pub(crate) fn goes_to(&self, ip: &IpAddr) -> bool {
+        match (&self.0, ip) {
+            (Kept::V4(_, dst), IpAddr::V4(ip)) => dst.ip() == ip,
+            (Kept::V4(..), IpAddr::V6(_)) => false,
+            (Kept::Shared(ends), ip) => ends.1.ip() == *ip,
+        }
+    }
+
     /// Whether `other` goes the opposite way between the same two.
     #[inline]
     pub(crate) fn is_way_back_of(&self, other: &Self) -> bool {

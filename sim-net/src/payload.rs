@@ -84,6 +84,15 @@ impl Payload {
         }
     }
 
+    /// Lets go of all bytes. What is shared is given back, what is in place is not wiped.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        match &mut self.0 {
+            Kept::Short { start, end, .. } => *start = *end,
+            Kept::Shared(_) => *self = Self::new(),
+        }
+    }
+
     /// Takes the bytes out of something that is not looked at again. What stays behind is empty if the bytes were
     /// shared; bytes in place are left alone, since wiping them would cost as much as copying them.
     #[inline]

@@ -4,7 +4,7 @@
 //! is reported to the sender only if it is connected to it, once, by its next send or receive.
 
 use crate::address::{any, shown};
-use crate::packet::Flow;
+use crate::packet::{Ends, Flow};
 use crate::payload::Payload;
 use crate::stack::{Binding, Io, Options, SocketId};
 use crate::tcp::Shut;
@@ -20,6 +20,17 @@ pub(crate) const MAX_V6_BYTES: usize = 65_527;
 /// What each waiting datagram takes of the receive buffer besides its payload.
 const OVERHEAD_BYTES: usize = 768;
 
+/// A way that a socket's datagrams take.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// What the program named.
+    pub(crate) to: SocketAddr,
+    /// From where to where.
+    pub(crate) ends: Ends,
+    /// Whether that is on this host.
+    pub(crate) on_host: bool,
+}
+
 /// A datagram socket.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
@@ -28,6 +39,8 @@ pub(crate) struct Datagrams {
     pub(crate) flow: Flow,
     pub(crate) local: SocketAddr,
     pub(crate) remote: Option<SocketAddr>,
+    /// The way of the latest datagram sent to an address; forgotten when anything changes that it depends on.
+    pub(crate) way: Option<Way>,
     pub(crate) options: Options,
     pub(crate) binding: Binding,
     pub(crate) error: Option<Errno>,
@@ -45,6 +58,7 @@ impl Datagrams {
             flow,
             local: SocketAddr::new(any(domain), 0),
             remote: None,
+            way: None,
             options,
             binding: Binding::default(),
             error: None,

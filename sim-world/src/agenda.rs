@@ -147,7 +147,10 @@ impl Agenda {
         path: Path,
         ordinal: u32,
     ) {
-        let in_order = matches!(&planned, Planned::Arrival(_, _, packet) if matches!(packet.body, Body::Tcp(_)));
+        let (arrives, in_order) = match &planned {
+            Planned::Arrival(_, _, packet) => (true, matches!(packet.body, Body::Tcp(_))),
+            _ => (false, false),
+        };
         let entry = Entry { planned: Some(planned), path, ordinal, in_order, behind: None };
         let index = match self.free.pop() {
             Some(index) => {
@@ -159,7 +162,7 @@ impl Agenda {
                 (self.entries.len() - 1) as u32
             }
         };
-        self.queue.push(Due { at, order: self.planned, entry: index }, in_order);
+        self.queue.push(Due { at, order: self.planned, entry: index }, arrives);
         self.planned += 1;
         env.due = env.due.min(at);
     }

@@ -1,7 +1,7 @@
 //! The system calls.
 
 use crate::agenda::Planned;
-use crate::epoll::{Controlled, Epoll};
+use crate::epoll::Controlled;
 use crate::host::HostState;
 use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
@@ -403,7 +403,7 @@ impl Backend for Universe {
     }
 
     fn epoll_create(&mut self, _env: &mut Env, host: HostId) -> Result<Fd> {
-        Ok(self.table.open(host, Object::Epoll(Epoll::default())).0)
+        Ok(self.table.open(host, Object::Epoll(Box::default())).0)
     }
 
     fn epoll_control(

@@ -24,7 +24,7 @@ pub(crate) struct DescriptionId {
 pub(crate) enum Object {
     Socket(SocketId),
     File(FileId),
-    Epoll(Epoll),
+    Epoll(Box<Epoll>),
     Signals(SignalSet),
     Counter(Counter),
     Timer(Box<Timer>),

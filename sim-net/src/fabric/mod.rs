@@ -136,9 +136,9 @@ impl Fabric {
         flow: &mut Flow,
         packet: &Packet,
     ) -> Transit {
-        let (route, to) = (&flow.route, packet.ends.dst().ip());
-        if (route.epoch != self.epoch || route.to != to || route.from != from)
-            && !self.look_up(env.now, from, flow, to)
+        let route = &flow.route;
+        if (route.epoch != self.epoch || route.from != from || !packet.ends.goes_to(&route.to))
+            && !self.look_up(env.now, from, flow, packet.ends.dst().ip())
         {
             lost(env, packet, NO_SUCH_HOST);
             return Transit::NoRoute;

@@ -4,12 +4,15 @@ use super::table::Entry;
 use super::{SocketId, Stack, is_local};
 use crate::address::{any, is_broadcast};
 use crate::packet::{Body, Ends};
-use crate::udp::{MAX_V4_BYTES, MAX_V6_BYTES};
+use crate::udp::{MAX_V4_BYTES, MAX_V6_BYTES, Way};
 use sim_core::{Env, Errno, Result};
 use std::net::SocketAddr;
 
 impl Stack {
     /// Sends a datagram to `to`, or to the connected peer. The order of the checks is that of udp_sendmsg.
+    ///
+    /// A socket mostly sends to where it sent before: the way there is kept, and checked once.
+    #[inline]
     pub(super) fn send_datagram(
         &mut self,
         env: &mut Env,
@@ -18,39 +21,11 @@ impl Stack {
         to: Option<SocketAddr>,
     ) -> Result<usize> {
         let socket = self.slab.udp(id)?;
-        let (domain, v6_only, connected) = (socket.domain, socket.options.v6_only, socket.remote);
-        let mut bound = socket.local;
-        if data.len() > usize::from(u16::MAX) {
-            return Err(Errno::EMSGSIZE);
-        }
-        let to = match to {
-            Some(to) if to.port() == 0 => return Err(Errno::EINVAL),
-            Some(to) => self.destination(domain, v6_only, to)?,
-            None => connected.ok_or(Errno::EDESTADDRREQ)?,
+        let kept = socket.way.as_ref().filter(|way| to == Some(way.to) && data.len() <= MAX_V4_BYTES);
+        let (ends, on_host) = match kept {
+            Some(way) => (way.ends.clone(), way.on_host),
+            None => self.find_way(env, id, data.len(), to)?,
         };
-        if data.len() > if to.is_ipv4() { MAX_V4_BYTES } else { MAX_V6_BYTES } {
-            return Err(Errno::EMSGSIZE);
-        }
-        self.check_unicast(env, id, to)?;
-        if bound.port() == 0 {
-            self.autobind(env, id)?;
-            bound = self.slab.udp(id)?.local;
-        }
-        let src = SocketAddr::new(self.source_from(bound.ip(), to.ip())?, bound.port());
-        self.emit_datagram(env, id, (src, to), data)?;
-        self.deliver_local(env);
-        Ok(data.len())
-    }
-
-    #[inline]
-    fn emit_datagram(
-        &mut self,
-        env: &mut Env,
-        id: SocketId,
-        ends: (SocketAddr, SocketAddr),
-        data: &[u8],
-    ) -> Result<()> {
-        let on_host = is_local(&self.addrs, ends.1.ip());
         let socket = self.slab.udp(id)?;
         if let Some(error) = socket.error.take() {
             return Err(error);
@@ -59,9 +34,44 @@ impl Stack {
             return Err(Errno::EPIPE);
         }
         let body = Body::Udp(self.io.pool.copy(data));
-        let ends = Ends::new(ends.0, ends.1);
         self.io.emit(env, Some(id), &mut socket.flow, ends, on_host, body);
-        Ok(())
+        self.deliver_local(env);
+        Ok(data.len())
+    }
+
+    /// Finds the way of a datagram of `len` bytes, or why it has none; whether it stays on this host.
+    fn find_way(
+        &mut self,
+        env: &mut Env,
+        id: SocketId,
+        len: usize,
+        to: Option<SocketAddr>,
+    ) -> Result<(Ends, bool)> {
+        let socket = self.slab.udp(id)?;
+        let (domain, v6_only, connected) = (socket.domain, socket.options.v6_only, socket.remote);
+        let mut bound = socket.local;
+        if len > usize::from(u16::MAX) {
+            return Err(Errno::EMSGSIZE);
+        }
+        let dst = match to {
+            Some(to) if to.port() == 0 => return Err(Errno::EINVAL),
+            Some(to) => self.destination(domain, v6_only, to)?,
+            None => connected.ok_or(Errno::EDESTADDRREQ)?,
+        };
+        if len > if dst.is_ipv4() { MAX_V4_BYTES } else { MAX_V6_BYTES } {
+            return Err(Errno::EMSGSIZE);
+        }
+        self.check_unicast(env, id, dst)?;
+        if bound.port() == 0 {
+            self.autobind(env, id)?;
+            bound = self.slab.udp(id)?.local;
+        }
+        let src = SocketAddr::new(self.source_from(bound.ip(), dst.ip())?, bound.port());
+        let (ends, on_host) = (Ends::new(src, dst), is_local(&self.addrs, dst.ip()));
+        if let Some(to) = to {
+            self.slab.udp(id)?.way = Some(Way { to, ends: ends.clone(), on_host });
+        }
+        Ok((ends, on_host))
     }
 
     /// Broadcast needs `SO_BROADCAST`; neither it nor multicast is modelled.
@@ -102,6 +112,7 @@ impl Stack {
             self.autobind(env, id)?;
         }
         let socket = self.slab.udp(id)?;
+        socket.way = None;
         socket.local.set_ip(source);
         socket.remote = Some(to);
         Ok(())

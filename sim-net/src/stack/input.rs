@@ -146,7 +146,7 @@ impl Stack {
     /// The listener for the arrival's address: one bound to it before one bound to the wildcard.
     /// Of several that share it by `SO_REUSEPORT`, the pair of addresses chooses.
     fn listener_for(&self, arrival: Arrival) -> Option<SocketId> {
-        let sockets = self.tcp_ports.open.get(&arrival.local.port())?;
+        let sockets = self.tcp_ports.open_on(arrival.local.port());
         let score = |id: SocketId| match self.slab.get(id) {
             Some(Entry::Tcp(listener)) if listener.state == State::Listen => address_score(
                 &listener.local,
@@ -284,8 +284,8 @@ impl Stack {
     /// wildcard; among equals the one bound last, or the one the addresses choose of those that share the port.
     #[inline]
     fn receiver_of(&self, arrival: &Arrival) -> Option<SocketId> {
-        let sockets = self.udp_ports.open.get(&arrival.local.port())?;
-        if let [only] = **sockets {
+        let sockets = self.udp_ports.open_on(arrival.local.port());
+        if let [only] = *sockets {
             return (self.score_for(only, arrival) > 0).then_some(only);
         }
         self.best_of(sockets, arrival)
@@ -323,7 +323,7 @@ impl Stack {
 
     /// A datagram found nobody: its sender learns of it if it is connected to that address (udp(7)).
     fn port_unreachable(&mut self, from: SocketAddr, to: SocketAddr) {
-        let Some(sockets) = self.udp_ports.open.get(&from.port()) else { return };
+        let sockets = self.udp_ports.open_on(from.port());
         let sender = sockets.iter().copied().find(|&id| match self.slab.get(id) {
             Some(Entry::Udp(socket)) => socket.remote == Some(to) && socket.local == from,
             _ => false,

@@ -103,6 +103,7 @@ impl Stack {
     /// Changes the host's addresses. Connections of an address that went stay, and hear nothing.
     pub fn set_addresses(&mut self, addrs: impl Into<Addrs>) {
         self.addrs = addrs.into();
+        self.slab.datagram_sockets().for_each(|socket| socket.way = None);
     }
 
     /// Changes which ports are given to sockets that name none (`ip_local_port_range`).

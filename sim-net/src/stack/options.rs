@@ -182,6 +182,9 @@ impl Stack {
         let options = self.options_mut(id)?;
         options.set(option)?;
         self.reclassify(id);
+        if let Ok(socket) = self.slab.udp(id) {
+            socket.way = None;
+        }
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id) {
             match name {
                 OptionName::KeepAlive | OptionName::KeepIdle => connection.set_keepalive(env),

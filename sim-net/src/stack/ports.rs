@@ -58,12 +58,18 @@ pub(crate) struct Binding {
     pub(crate) paired: bool,
 }
 
+#[derive(Debug, Default)]
+struct Tables {
+    holders: BTreeMap<u16, Vec<(Class, u32)>>,
+    /// Sockets that take what no connection takes, in the order in which they were bound: TCP's listeners, all of UDP's.
+    open: BTreeMap<u16, Vec<SocketId>>,
+}
+
 /// The ports of one protocol.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    holders: BTreeMap<u16, Vec<(Class, u32)>>,
-    /// Sockets that take what no connection takes, in the order in which they were bound: TCP's listeners, all of UDP's.
-    pub(crate) open: BTreeMap<u16, Vec<SocketId>>,
+    /// Made with the first port that is held: many hosts of a world never hold one.
+    tables: Option<Box<Tables>>,
     range: RangeInclusive<u16>,
     /// Where the search for an even and for an odd port goes on.
     next: [u32; 2],
@@ -71,7 +77,23 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn new() -> Self {
-        Self { holders: BTreeMap::new(), open: BTreeMap::new(), range: EPHEMERAL, next: [0; 2] }
+        Self { tables: None, range: EPHEMERAL, next: [0; 2] }
+    }
+
+    /// The sockets that are open on a port for whatever no connection takes.
+    #[inline]
+    pub(crate) fn open_on(&self, port: u16) -> &[SocketId] {
+        let sockets = self.tables.as_ref().and_then(|tables| tables.open.get(&port));
+        sockets.map_or(&[], Vec::as_slice)
+    }
+
+    fn holders(&self, port: u16) -> &[(Class, u32)] {
+        let holders = self.tables.as_ref().and_then(|tables| tables.holders.get(&port));
+        holders.map_or(&[], Vec::as_slice)
+    }
+
+    fn tables(&mut self) -> &mut Tables {
+        self.tables.get_or_insert_default()
     }
 
     pub(crate) fn set_range(&mut self, range: RangeInclusive<u16>) {
@@ -123,20 +145,16 @@ impl Ports {
     }
 
     fn accepts(&self, port: u16, class: &Class, given: bool) -> bool {
-        self.holders
-            .get(&port)
-            .is_none_or(|holders| holders.iter().all(|(holder, _)| !class.conflicts(holder, given)))
+        self.holders(port).iter().all(|(holder, _)| !class.conflicts(holder, given))
     }
 
     /// Whether connect(2) may give the port, if no connection to the same peer has it.
     pub(crate) fn can_connect(&self, port: u16) -> bool {
-        self.holders
-            .get(&port)
-            .is_none_or(|holders| holders.iter().all(|(holder, _)| holder.by_connect))
+        self.holders(port).iter().all(|(holder, _)| holder.by_connect)
     }
 
     pub(crate) fn hold(&mut self, port: u16, class: Class) {
-        let holders = self.holders.entry(port).or_default();
+        let holders = self.tables().holders.entry(port).or_default();
         match holders.iter_mut().find(|(holder, _)| *holder == class) {
             Some((_, count)) => *count += 1,
             None => holders.push((class, 1)),
@@ -144,7 +162,7 @@ impl Ports {
     }
 
     pub(crate) fn release(&mut self, port: u16, class: &Class) {
-        let Some(holders) = self.holders.get_mut(&port) else {
+        let Some(holders) = self.tables().holders.get_mut(&port) else {
             panic!("port {port} is released by a socket that does not hold it");
         };
         let Some(at) = holders.iter().position(|(holder, _)| holder == class) else {
@@ -155,19 +173,20 @@ impl Ports {
             holders.remove(at);
         }
         if holders.is_empty() {
-            self.holders.remove(&port);
+            self.tables().holders.remove(&port);
         }
     }
 
     pub(crate) fn open(&mut self, port: u16, id: SocketId) {
-        self.open.entry(port).or_default().push(id);
+        self.tables().open.entry(port).or_default().push(id);
     }
 
     pub(crate) fn shut(&mut self, port: u16, id: SocketId) {
-        if let Some(sockets) = self.open.get_mut(&port) {
+        let open = &mut self.tables().open;
+        if let Some(sockets) = open.get_mut(&port) {
             sockets.retain(|&other| other != id);
             if sockets.is_empty() {
-                self.open.remove(&port);
+                open.remove(&port);
             }
         }
     }

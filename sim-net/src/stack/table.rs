@@ -173,6 +173,14 @@ impl Slab {
         })
     }
 
+    /// Every datagram socket, in order of places.
+    pub(crate) fn datagram_sockets(&mut self) -> impl Iterator<Item = &mut Datagrams> {
+        self.slots.iter_mut().filter_map(|slot| match &mut slot.entry {
+            Some(Entry::Udp(socket)) => Some(&mut **socket),
+            _ => None,
+        })
+    }
+
     /// Removes everything; no id of before means anything afterwards.
     pub(crate) fn clear(&mut self) {
         for (index, slot) in self.slots.iter_mut().enumerate() {
