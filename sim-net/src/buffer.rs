@@ -131,6 +131,15 @@ impl SendBuffer {
         self.chunks.push(whole);
     }
 
+    /// Appends what is transmitted in the same step, to a buffer that is empty.
+    #[inline]
+    pub(crate) fn push_transmitted(&mut self, payload: &Payload) {
+        debug_assert!(self.len == 0, "what waits goes first");
+        self.chunks.first = payload.clone();
+        (self.len, self.sent) = (payload.len(), payload.len());
+        self.next = (1, 0);
+    }
+
     #[inline]
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {

@@ -21,7 +21,8 @@ impl Stack {
         to: Option<SocketAddr>,
     ) -> Result<usize> {
         let socket = self.slab.udp(id)?;
-        let kept = socket.way.as_ref().filter(|way| to == Some(way.to) && data.len() <= MAX_V4_BYTES);
+        let kept =
+            socket.way.as_ref().filter(|way| to == Some(way.to) && data.len() <= MAX_V4_BYTES);
         let (ends, on_host) = match kept {
             Some(way) => (way.ends.clone(), way.on_host),
             None => self.find_way(env, id, data.len(), to)?,

@@ -5,6 +5,7 @@ use crate::buffer::Pool;
 use crate::packet::{Body, Ends, Flow, NO_PLACE, Packet};
 use sim_core::Env;
 use sim_core::backend::Readiness;
+use sim_core::choice::Path;
 use sim_core::trace::{Kind, payload_hash};
 use sim_time::Instant;
 use std::collections::VecDeque;
@@ -47,8 +48,25 @@ pub(crate) struct Io {
     #[expect(clippy::vec_box, reason = "it is the boxes that are used again")]
     pub(crate) spare: Vec<Box<Packet>>,
     pub(crate) pool: Pool,
-    /// The flow of what the kernel sends for no socket.
-    pub(crate) kernel: Flow,
+    pub(crate) kernel: Kernel,
+}
+
+/// The flow of what a host's kernel sends for no socket, made with the first such packet.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    path: Path,
+    flow: Option<Box<Flow>>,
+}
+
+impl Kernel {
+    pub(crate) const fn new(path: Path) -> Self {
+        Self { path, flow: None }
+    }
+
+    pub(crate) fn flow(&mut self) -> &mut Flow {
+        let path = self.path;
+        self.flow.get_or_insert_with(|| Box::new(Flow::new(path)))
+    }
 }
 
 impl Io {
@@ -110,10 +128,10 @@ impl Io {
         on_host: bool,
         body: Body,
     ) {
-        let ordinal = self.kernel.ordinal;
-        self.kernel.ordinal = ordinal.wrapping_add(1);
-        env.event(Kind::Send, self.kernel.path, u64::from(ordinal), 0, 0);
-        let path = self.kernel.path;
+        let flow = self.kernel.flow();
+        let (path, ordinal) = (flow.path, flow.ordinal);
+        flow.ordinal = ordinal.wrapping_add(1);
+        env.event(Kind::Send, path, u64::from(ordinal), 0, 0);
         let ends = Ends::new(ends.0, ends.1);
         let (place, peer_place) = (NO_PLACE, NO_PLACE);
         let packet = Box::new(Packet { ends, flow: path, ordinal, place, peer_place, body });

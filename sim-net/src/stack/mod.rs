@@ -24,6 +24,7 @@ pub use io::Out;
 pub use report::Connection;
 pub use table::SocketId;
 
+use io::Kernel;
 pub(crate) use io::{Io, is_local};
 pub(crate) use options::Options;
 pub(crate) use ports::Binding;
@@ -76,7 +77,7 @@ impl Stack {
     pub fn new(env: &mut Env, host_path: Path, addrs: impl Into<Addrs>) -> Self {
         let kernel = host_path.child("kernel", 0);
         env.choices.names.note(kernel, host_path, "kernel", 0);
-        let kernel = Flow::new(kernel);
+        let kernel = Kernel::new(kernel);
         Self {
             addrs: addrs.into(),
             slab: Slab::default(),
@@ -151,7 +152,7 @@ impl Stack {
         match id.and_then(|id| self.slab.get_mut(id)) {
             Some(Entry::Tcp(connection)) => &mut connection.flow,
             Some(Entry::Udp(socket)) => &mut socket.flow,
-            _ => &mut self.io.kernel,
+            _ => self.io.kernel.flow(),
         }
     }
 

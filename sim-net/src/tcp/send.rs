@@ -8,7 +8,7 @@
 use super::{Connection, State};
 use crate::buffer::{CHUNK_BYTES, SendBuffer};
 use crate::packet::Flags;
-use crate::payload::Payload;
+use crate::payload::{Payload, SHORT_BYTES};
 use crate::stack::Io;
 use core::cell::Cell;
 use sim_core::backend::Readiness;
@@ -126,6 +126,17 @@ impl Sending {
             (seq, ack, u64::from(window), u64::from(window));
     }
 
+    /// Whether `len` bytes of the program may leave as one segment at once, without a look at the queue: they are few,
+    /// nothing waits or is under way, so that Nagle's rule has no say, and the window is open for all of them.
+    #[inline]
+    fn takes_alone(&self, len: usize) -> bool {
+        len <= SHORT_BYTES
+            && !self.in_flight()
+            && self.buffer.len() == 0
+            && self.fin == Fin::None
+            && len as u64 <= self.wnd
+    }
+
     /// How long the next new segment is to be; `None` if it must wait.
     #[inline]
     fn next_segment(&self, no_delay: bool) -> Option<usize> {
@@ -176,8 +187,14 @@ impl Connection {
             // A reply soon after data: from now on acknowledgements wait for replies (tcp(7), TCP_QUICKACK).
             self.rcv.interactive = true;
         }
-        self.snd.buffer.push(&data[..take], &mut io.pool);
-        self.push(env, io);
+        if self.snd.takes_alone(take) {
+            let payload = Payload::short(&data[..take]);
+            self.snd.buffer.push_transmitted(&payload);
+            self.transmit_new(env, io, payload);
+        } else {
+            self.snd.buffer.push(&data[..take], &mut io.pool);
+            self.push(env, io);
+        }
         self.arm(io);
         Ok(take)
     }
