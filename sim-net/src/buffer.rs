@@ -198,6 +198,12 @@ impl SendBuffer {
     #[inline]
     pub(crate) fn acknowledged(&mut self, mut n: usize) {
         assert!(n <= self.sent, "only what was transmitted can be acknowledged");
+        if n == self.len && self.chunks.rest.is_empty() {
+            // All of it, as with every answer to a request.
+            self.chunks.first.clear();
+            (self.len, self.sent, self.next) = (0, 0, (0, 0));
+            return;
+        }
         self.len -= n;
         self.sent -= n;
         while n > 0 {
@@ -234,15 +240,28 @@ impl ReceiveBuffer {
         self.len
     }
 
+    /// Takes the bytes out of a payload that is not looked at again.
     #[inline]
-    pub(crate) fn push(&mut self, chunk: Payload) {
+    pub(crate) fn take(&mut self, chunk: &mut Payload) {
         self.len += chunk.len();
-        self.chunks.push(chunk);
+        if self.chunks.first.is_empty() {
+            // An exchange asks neither what is taken nor what is left behind.
+            core::mem::swap(&mut self.chunks.first, chunk);
+        } else {
+            self.chunks.rest.push_back(chunk.hand_over());
+        }
     }
 
     /// Moves bytes out; how many.
     #[inline]
     pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
+        if self.len <= into.len() && self.chunks.rest.is_empty() {
+            let read = self.len;
+            into[..read].copy_from_slice(&self.chunks.first);
+            self.chunks.first.clear();
+            self.len = 0;
+            return read;
+        }
         let mut done = 0;
         while done < into.len() && !self.chunks.first.is_empty() {
             let front = &mut self.chunks.first;
@@ -339,8 +358,8 @@ mod tests {
     #[test]
     fn a_receive_buffer_reads_across_chunks_and_peeks() {
         let mut buffer = ReceiveBuffer::default();
-        buffer.push(Payload::short(b"abc"));
-        buffer.push(Bytes::from_static(b"defg").into());
+        buffer.take(&mut Payload::short(b"abc"));
+        buffer.take(&mut Bytes::from_static(b"defg").into());
         let mut into = [0; 5];
         assert_eq!((buffer.peek(&mut into), &into), (5, b"abcde"));
         assert_eq!((buffer.read(&mut into), &into, buffer.len()), (5, b"abcde", 2));

@@ -48,7 +48,7 @@ impl Connection {
         self.acknowledged(env, io, segment.ack, segment.window, segment.payload.is_empty());
         self.snd.note_window(segment.seq, segment.ack, segment.window);
         if !segment.payload.is_empty() {
-            self.take_in_order(env, io, segment.payload.hand_over());
+            self.take_in_order(env, io, &mut segment.payload);
         }
         self.finish(env, io);
         self.arm(io);

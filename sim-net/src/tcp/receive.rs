@@ -180,12 +180,12 @@ impl Connection {
         }
     }
 
-    /// Takes in the payload of the segment that is next in order.
+    /// Takes in the payload of the segment that is next in order; what stays behind means nothing.
     #[inline]
-    pub(crate) fn take_in_order(&mut self, env: &Env, io: &mut Io, payload: Payload) {
+    pub(crate) fn take_in_order(&mut self, env: &Env, io: &mut Io, payload: &mut Payload) {
         let len = payload.len() as u32;
         self.rcv.nxt += u64::from(len);
-        self.rcv.buffer.push(payload);
+        self.rcv.buffer.take(payload);
         self.rcv.peer_mss = self.rcv.peer_mss.max(len).min(self.snd.mss);
         self.schedule_ack(env);
         self.rcv.interactive_until = env.now.saturating_add_nanos(DELAYED_ACK_NS);
@@ -224,9 +224,9 @@ impl Connection {
         let end = seq + payload.len() as u64;
         let in_order = seq <= self.rcv.nxt && (end > self.rcv.nxt || (fin && end == self.rcv.nxt));
         if in_order {
-            let new = self.trim(seq, payload);
+            let mut new = self.trim(seq, payload);
             if !new.is_empty() {
-                self.take_in_order(env, io, new);
+                self.take_in_order(env, io, &mut new);
             }
             self.join_ahead(env, io);
         } else {
@@ -267,9 +267,9 @@ impl Connection {
             && *first.key() <= self.rcv.nxt
         {
             let (seq, payload) = first.remove_entry();
-            let new = self.trim(seq, payload);
+            let mut new = self.trim(seq, payload);
             if !new.is_empty() {
-                self.take_in_order(env, io, new);
+                self.take_in_order(env, io, &mut new);
             }
         }
     }

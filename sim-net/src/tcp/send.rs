@@ -320,7 +320,7 @@ impl Connection {
             && ack >= end
         {
             self.snd.timed = None;
-            self.timers.sample(env.now.duration_since(sent_at));
+            self.timers.sample(env.now.as_nanos() - sent_at.as_nanos());
         }
     }
 

@@ -111,8 +111,8 @@ impl Timers {
 
     /// Takes in a measured round trip (RFC 6298, section 2).
     #[inline]
-    pub(crate) fn sample(&mut self, round_trip: Duration) {
-        let rtt_ns = (round_trip.as_nanos() as u64).max(1000);
+    pub(crate) fn sample(&mut self, round_trip_ns: u64) {
+        let rtt_ns = round_trip_ns.max(1000);
         if self.srtt_ns == 0 {
             (self.srtt_ns, self.rttvar_ns) = (rtt_ns, rtt_ns / 2);
         } else {
@@ -376,9 +376,9 @@ mod tests {
     fn the_timeout_follows_the_round_trip_and_its_variation() {
         let mut timers = Timers::new();
         assert_eq!(timers.rto_ns(), RTO_INITIAL_NS);
-        (0..100).for_each(|_| timers.sample(Duration::from_millis(50)));
+        (0..100).for_each(|_| timers.sample(50 * MS));
         assert_eq!(timers.rto_ns() / MS, 250);
-        timers.sample(Duration::from_millis(1050));
+        timers.sample(1050 * MS);
         assert!(timers.rto_ns() > 1000 * MS, "{}", timers.rto_ns());
     }
 }
