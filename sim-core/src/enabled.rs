@@ -128,6 +128,15 @@ impl EnabledSet {
         removed
     }
 
+    /// Takes out the first member in base order that `leaves`: a scan, for a turn that nobody chooses.
+    pub fn remove_first(&mut self, leaves: impl Fn(Runnable) -> bool) -> Option<Runnable> {
+        let order = self.members.in_order();
+        let (place, member) = order.into_iter().find(|(_, member)| leaves(member.runnable()))?;
+        let runnable = member.runnable();
+        self.remove(place);
+        Some(runnable)
+    }
+
     /// Gives the next turn: the member leaves the set and runs. `None` if nobody can.
     ///
     /// # Panics

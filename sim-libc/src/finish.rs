@@ -68,7 +68,7 @@ impl World {
             fingerprint: trace.fingerprint().with(self.env.choices.answers_hash()),
             schedule: trace.schedule_hash(),
             steps: self.steps,
-            choices: self.choices,
+            choices: self.enabled.choices(),
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
             log: self.env.choices.log(),

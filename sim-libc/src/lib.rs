@@ -8,6 +8,7 @@
 //! - [`world`]: what there is of a world in a process, and who may touch it. [`mod@turn`]: who runs next, and how the turn is passed.
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
 //! - [`finish`]: the end of a run and its report.
+//! - `heap`: the object's own memory, apart from the program's.
 //! - [`symbols`]: the functions, file by file as in the manual. [`memory`]: the caller's memory. [`real`]: the system below.
 //!
 //! What may never happen:
@@ -18,6 +19,7 @@
 pub mod descriptors;
 pub mod finish;
 pub mod gate;
+mod heap;
 pub mod memory;
 pub mod real;
 pub mod server;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! loaded ──no orders──▶ main, outside any world
-//!    └──orders──▶ addresses fixed (executed once more) ──▶ worker ──fork──▶ run: enters its world, then main
+//!    └──orders──▶ executed once more, at fixed addresses ──▶ worker ──fork──▶ run: enters its world, then main
 //!                                                            │ ◀── ends ──┘
 //!                                                            └──▶ the next run, or the end
 //! ```
@@ -25,8 +25,10 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use sim_core::rt::Report;
 use sim_worker::{Broken, Ended, Lines, Perform, Plan, RunPlan, report, work};
 use std::env;
+use std::ffi::CString;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// Memory that the worker and its run share.
@@ -54,47 +56,91 @@ struct Reported {
 #[unsafe(link_section = ".init_array")]
 static START: extern "C" fn(c_int, Out<Out<c_char>>, Out<Out<c_char>>) = start;
 
+/// The variable that names the descriptor of the orders, in four digits, so that a program's stack begins at one place whatever
+/// the orders are.
+const ORDERS: &str = "SIM_ORDERS";
+
 /// The C library calls this before `main`.
-extern "C" fn start(_: c_int, arguments: Out<Out<c_char>>, environment: Out<Out<c_char>>) {
+extern "C" fn start(_: c_int, arguments: Out<Out<c_char>>, _: Out<Out<c_char>>) {
     #[expect(
         clippy::disallowed_methods,
         reason = "the worker stands outside the runs that it starts"
     )]
     let variable = |name: &str| env::var(name).ok();
-    let (Some(lines), Some(orders)) = (variable("SIM_WORKER"), variable("SIM_PLAN")) else {
-        return;
-    };
-    fix_addresses(arguments, environment);
-    // What the program starts is outside the world, and its environment is as it was declared.
-    for name in ["SIM_WORKER", "SIM_PLAN", "LD_PRELOAD"] {
-        // SAFETY: before `main` there is one thread.
-        unsafe { env::remove_var(name) };
+    if let Some(descriptor) = variable(ORDERS).and_then(|digits| digits.parse().ok()) {
+        // What the program starts is outside the world, and its environment is as it was declared.
+        for name in [ORDERS, "LD_PRELOAD"] {
+            // SAFETY: before `main` there is one thread.
+            unsafe { env::remove_var(name) };
+        }
+        let orders = read_orders(descriptor);
+        let (lines, plan) = orders.split_once('\n').unwrap_or_default();
+        serve(Path::new(lines), plan);
+    } else if let (Some(lines), Some(plan)) = (variable("SIM_WORKER"), variable("SIM_PLAN")) {
+        start_again(arguments, &format!("{lines}\n{plan}"));
     }
-    serve(&PathBuf::from(lines), &orders);
 }
 
-/// Executes the program once more with addresses that do not depend on chance, where the system lets us (personality(2)).
-fn fix_addresses(arguments: Out<Out<c_char>>, environment: Out<Out<c_char>>) {
+/// Executes the program once more: with addresses that do not depend on chance, where the system lets us (personality(2)), and with an
+/// environment in which the orders take the same room whatever they are.
+fn start_again(arguments: Out<Out<c_char>>, orders: &str) {
     const ASK: usize = 0xffff_ffff;
     let now = real::syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]);
-    let fixed = libc::ADDR_NO_RANDOMIZE as isize;
-    if now < 0 || now & fixed != 0 {
-        return;
+    if now >= 0 {
+        let fixed = now | libc::ADDR_NO_RANDOMIZE as isize;
+        real::syscall(libc::SYS_personality, [fixed as usize, 0, 0, 0, 0, 0]);
     }
-    let set = real::syscall(libc::SYS_personality, [(now | fixed) as usize, 0, 0, 0, 0, 0]);
-    let is_set = real::syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]) & fixed != 0;
-    if set >= 0 && is_set {
-        let program = c"/proc/self/exe".as_ptr() as usize;
-        real::syscall(
-            libc::SYS_execve,
-            [program, arguments.address(), environment.address(), 0, 0, 0],
-        );
-        // Executing it failed: the process goes on as it is, and its addresses are by chance.
+    let descriptor = write_orders(orders);
+    let ours = ["SIM_WORKER=", "SIM_PLAN="];
+    let mut variables: Vec<CString> = env::vars_os()
+        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+        .filter(|variable| !ours.iter().any(|name| variable.starts_with(name.as_bytes())))
+        .filter_map(|variable| CString::new(variable).ok())
+        .collect();
+    variables.extend(CString::new(format!("{ORDERS}={descriptor:04}")));
+    let mut vector: Vec<usize> =
+        variables.iter().map(|variable| variable.as_ptr() as usize).collect();
+    vector.push(0);
+    let program = c"/proc/self/exe".as_ptr() as usize;
+    let vector = vector.as_ptr() as usize;
+    real::syscall(libc::SYS_execve, [program, arguments.address(), vector, 0, 0, 0]);
+    real::complain("sim: the program cannot be executed once more for its world\n");
+    real::exit(70);
+}
+
+/// A file in memory that holds the orders, open across the execution.
+fn write_orders(orders: &str) -> isize {
+    let name = c"sim-orders".as_ptr() as usize;
+    let descriptor = real::syscall(libc::SYS_memfd_create, [name, 0, 0, 0, 0, 0]);
+    let written = real::syscall(
+        libc::SYS_write,
+        [descriptor as usize, orders.as_ptr() as usize, orders.len(), 0, 0, 0],
+    );
+    if written != orders.len() as isize {
+        real::complain("sim: the system refuses a file in memory for the orders\n");
+        real::exit(70);
     }
+    descriptor
+}
+
+fn read_orders(descriptor: usize) -> String {
+    let mut orders = Vec::new();
+    let mut part = [0_u8; 4096];
+    loop {
+        let place = part.as_mut_ptr() as usize;
+        let read =
+            real::syscall(libc::SYS_pread64, [descriptor, place, part.len(), orders.len(), 0, 0]);
+        match usize::try_from(read) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => orders.extend_from_slice(&part[..read]),
+        }
+    }
+    real::syscall(libc::SYS_close, [descriptor, 0, 0, 0, 0, 0]);
+    String::from_utf8(orders).unwrap_or_default()
 }
 
 /// Carries out the orders. Returns in the process of a run; the worker itself ends here.
-fn serve(path: &std::path::Path, orders: &str) {
+fn serve(path: &Path, orders: &str) {
     let plan = Plan::parse(orders);
     let test = plan.as_ref().ok().and_then(|plan| plan.test.clone()).unwrap_or_default();
     let outcome = Lines::open(path).and_then(|mut lines| {

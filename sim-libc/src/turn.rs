@@ -125,7 +125,6 @@ impl World {
                 }
                 continue;
             }
-            self.choices += u64::from(self.enabled.members().len() > 1);
             let Some(member) = self.enabled.next(&mut self.env) else {
                 if idle == Idle::Return {
                     return Turn::Nobody;
@@ -164,14 +163,11 @@ impl World {
         if let Some(thread) = self.carriers.pop_front() {
             return Some(thread);
         }
-        let order = self.enabled.members().in_order();
-        let ready = order.into_iter().find_map(|(place, member)| match member.runnable {
-            Runnable::Thread(ThreadId(thread)) => Some((place, thread)),
-            _ => None,
-        });
-        let (place, thread) = ready?;
-        self.enabled.remove(place);
-        self.take_thread(thread).then_some(thread)
+        let is_thread = |runnable| matches!(runnable, Runnable::Thread(_));
+        match self.enabled.remove_first(is_thread)? {
+            Runnable::Thread(ThreadId(thread)) => self.take_thread(thread).then_some(thread),
+            other => unreachable!("{other:?} is not a thread"),
+        }
     }
 
     fn admit_due(&mut self) {

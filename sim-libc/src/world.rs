@@ -65,8 +65,6 @@ pub struct World {
     pub config: RuntimeConfig,
     /// Turns given.
     pub steps: u64,
-    /// Turns that had more than one actor to choose from.
-    pub choices: u64,
     /// How likely a call gives up the turn although it need not.
     pub preemption: Ratio,
     /// How the run is to end before its time.
@@ -175,7 +173,6 @@ impl World {
             streams: BTreeMap::new(),
             config: RuntimeConfig::default(),
             steps: 0,
-            choices: 0,
             preemption: if is_dull { Ratio::ZERO } else { Ratio::new(1, 8) },
             failure: None,
             output: Output::new(plan.keep_trace),

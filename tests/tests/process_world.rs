@@ -109,6 +109,24 @@ fn a_run_is_the_same_in_every_process() {
     );
 }
 
+/// Nor whether the trace is kept, or how long the orders are: the program's memory and stack lie where they lay.
+#[test]
+fn addresses_do_not_depend_on_the_orders() {
+    let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join("addresses.trace");
+    for seed in 0..5 {
+        let plain = one("everything", seed);
+        let kept = format!(
+            "\"base\":\"{seed}\",\"strategy\":\"random\",\"first\":1,\"record\":true,\"trace\":\"{}\",\"thread\":\"{}\"",
+            trace.display(),
+            "long".repeat(1000)
+        );
+        let kept = work("everything", &kept);
+        assert_eq!(plain.output.stdout, kept.output.stdout, "seed {seed}");
+        assert_eq!(text(plain.only(), "fingerprint"), text(kept.only(), "fingerprint"));
+        assert!(fs::metadata(&trace).unwrap().len() > 100, "the trace was written");
+    }
+}
+
 #[test]
 fn seeds_differ() {
     let worked = many("order", 64);
