@@ -26,6 +26,8 @@ numbers! {
     EPERM = 1;
     /// No such file or directory.
     ENOENT = 2;
+    /// No such process.
+    ESRCH = 3;
     /// Interrupted by a signal.
     EINTR = 4;
     /// Input/output error.
@@ -80,10 +82,14 @@ numbers! {
     EDESTADDRREQ = 89;
     /// Message too long.
     EMSGSIZE = 90;
+    /// Wrong type of protocol for the socket.
+    EPROTOTYPE = 91;
     /// Protocol not available.
     ENOPROTOOPT = 92;
     /// Protocol not supported.
     EPROTONOSUPPORT = 93;
+    /// Socket type not supported.
+    ESOCKTNOSUPPORT = 94;
     /// Operation not supported. Also the answer to what is not modelled, with a notice.
     EOPNOTSUPP = 95;
     /// Address family not supported.

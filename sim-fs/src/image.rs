@@ -30,6 +30,8 @@ pub(crate) struct Inode {
 pub(crate) enum Node {
     File(Contents),
     Directory(Directory),
+    /// The name of a Unix socket (unix(7)): it has no contents.
+    Socket,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,7 @@ impl Inode {
         let node = match kind {
             FileKind::File => Node::File(Contents::default()),
             FileKind::Directory => Node::Directory(Directory::default()),
+            FileKind::Socket => Node::Socket,
             FileKind::Symlink => unreachable!("no verb makes a symbolic link"),
         };
         Self { parent: Some(parent), modified, node }
@@ -53,6 +56,7 @@ impl Inode {
         match self.node {
             Node::File(_) => FileKind::File,
             Node::Directory(_) => FileKind::Directory,
+            Node::Socket => FileKind::Socket,
         }
     }
 
@@ -65,6 +69,7 @@ impl Inode {
         let (len, links) = match &self.node {
             Node::File(contents) => (contents.len(), 1),
             Node::Directory(directory) => (PAGE, 2 + directory.subdirs),
+            Node::Socket => (0, 1),
         };
         let links = if self.parent.is_some() { links } else { 0 };
         Metadata { kind: self.kind(), len, inode: ino.0, links, modified: self.modified }
@@ -74,6 +79,7 @@ impl Inode {
         match &self.node {
             Node::File(contents) => contents.blocks(),
             Node::Directory(_) => 1,
+            Node::Socket => 0,
         }
     }
 }
@@ -123,7 +129,7 @@ impl Image {
     pub(crate) fn contents(&self, ino: Ino) -> &Contents {
         match &self.inode(ino).node {
             Node::File(contents) => contents,
-            Node::Directory(_) => unreachable!("the caller knows that {ino:?} is a file"),
+            _ => unreachable!("the caller knows that {ino:?} is a file"),
         }
     }
 
@@ -179,7 +185,7 @@ impl Image {
         inode.modified = modified;
         match &mut inode.node {
             Node::Directory(directory) => directory,
-            Node::File(_) => unreachable!("a name lies in a directory, and {ino:?} is a file"),
+            _ => unreachable!("a name lies in a directory, and {ino:?} is a file"),
         }
     }
 

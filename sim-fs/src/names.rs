@@ -18,7 +18,7 @@ impl Disk {
     /// kernel.
     ///
     /// # Errors
-    /// `EINVAL` for neither reading nor writing; `ENOENT`, `ENOTDIR`, `EISDIR`, `EEXIST`, `ENAMETOOLONG`.
+    /// `EINVAL` for neither reading nor writing; `ENXIO` for a socket's name; `ENOENT`, `ENOTDIR`, `EISDIR`, `EEXIST`, `ENAMETOOLONG`.
     pub fn open(&mut self, now: WallTime, path: &str, options: OpenOptions) -> Result<FileId> {
         let writable = options.write || options.append;
         if !(options.read || writable) {
@@ -47,7 +47,8 @@ impl Disk {
     fn check_open(&self, ino: Ino, changes: bool, slash: bool) -> Result<()> {
         match self.volatile.inode(ino).kind() {
             FileKind::Directory if changes => Err(Errno::EISDIR),
-            FileKind::File if slash => Err(Errno::ENOTDIR),
+            FileKind::File | FileKind::Socket if slash => Err(Errno::ENOTDIR),
+            FileKind::Socket => Err(Errno::ENXIO),
             _ => Ok(()),
         }
     }
@@ -76,6 +77,21 @@ impl Disk {
         }
         self.create(now, parent, FileKind::Directory);
         Ok(())
+    }
+
+    /// Makes the name of a Unix socket (bind(2), mknod(2)) and answers its inode's number, which no other ever has.
+    ///
+    /// # Errors
+    /// `EEXIST`; `ENOENT`, `ENOTDIR` on the way to it; `ENAMETOOLONG`.
+    pub fn create_socket(&mut self, now: WallTime, path: &str) -> Result<u64> {
+        let parent = self.volatile.parent_of(path)?;
+        if self.volatile.step(parent.dir, parent.last)?.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        if parent.slash {
+            return Err(Errno::ENOENT);
+        }
+        Ok(self.create(now, parent, FileKind::Socket).0)
     }
 
     /// Removes a file's name (unlink(2)). Its contents stay for those who have it open.
@@ -195,7 +211,7 @@ impl Disk {
     fn directory(&self, ino: Ino) -> Result<&Directory> {
         match &self.volatile.inode(ino).node {
             Node::Directory(directory) => Ok(directory),
-            Node::File(_) => Err(Errno::ENOTDIR),
+            Node::File(_) | Node::Socket => Err(Errno::ENOTDIR),
         }
     }
 }

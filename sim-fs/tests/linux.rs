@@ -281,3 +281,55 @@ proptest! {
         fs::remove_dir_all(&root).unwrap();
     }
 }
+
+/// The name of a Unix socket: what the calls on files answer to it.
+#[test]
+fn a_sockets_name_is_this_machine_s() {
+    use std::os::unix::fs::FileTypeExt;
+    use std::os::unix::net::UnixListener;
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a_sockets_name");
+    let _ = fs::remove_dir_all(&root);
+    fs::create_dir_all(root.join("d")).unwrap();
+    let (real, mut disk) = (|name: &str| root.join(name), disk());
+    disk.create_dir(NOW, "/d").unwrap();
+    let _bound = UnixListener::bind(real("s")).unwrap();
+    let inode = disk.create_socket(NOW, "/s").unwrap();
+    let raw = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap() as u16);
+    let taken = UnixListener::bind(real("s")).map(drop).map_err(raw);
+    assert_eq!(
+        (taken, disk.create_socket(NOW, "/s")),
+        (Err(Errno::EADDRINUSE), Err(Errno::EEXIST))
+    );
+    for path in ["missing/s", "s/below", "new/"] {
+        let answer = UnixListener::bind(real(path)).map(drop).map_err(raw);
+        assert_eq!(disk.create_socket(NOW, &format!("/{path}")).map(drop), answer, "{path}");
+    }
+    for (write, create, create_new) in
+        [(false, false, false), (true, true, false), (true, true, true)]
+    {
+        let options =
+            OpenOptions { read: true, write, create, create_new, ..OpenOptions::default() };
+        let mut std = File::options();
+        let answer =
+            std.read(true).write(write).create(create).create_new(create_new).open(real("s"));
+        assert_eq!(
+            disk.open(NOW, "/s", options).map(drop),
+            answer.map(drop).map_err(raw),
+            "{options:?}"
+        );
+    }
+    assert_eq!(disk.remove_dir(NOW, "/s"), fs::remove_dir(real("s")).map_err(raw));
+    let (here, there) = (disk.stat("/s").unwrap(), fs::metadata(real("s")).unwrap());
+    assert!(here.kind == FileKind::Socket && there.file_type().is_socket());
+    assert_eq!((here.len, u64::from(here.links)), (there.len(), there.nlink()));
+    fs::rename(real("s"), real("d/t")).unwrap();
+    disk.rename(NOW, "/s", "/d/t").unwrap();
+    assert_eq!(
+        disk.stat("/d/t").unwrap().inode,
+        inode,
+        "a socket is found by its inode, whatever the name"
+    );
+    assert_eq!(disk.remove_file(NOW, "/d/t"), fs::remove_file(real("d/t")).map_err(raw));
+    assert_eq!(disk.remove_dir(NOW, "/d"), fs::remove_dir(real("d")).map_err(raw));
+    fs::remove_dir_all(&root).unwrap();
+}

@@ -84,7 +84,7 @@ pub(crate) fn shown(addr: SocketAddr, domain: Domain) -> SocketAddr {
 pub(crate) const fn any(domain: Domain) -> IpAddr {
     match domain {
         Domain::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Domain::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        Domain::Inet6 | Domain::Unix => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
 

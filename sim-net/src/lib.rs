@@ -5,6 +5,7 @@
 //! - [`fabric`]: hosts by address and the directed links between them, with their delays and faults.
 //! - [`stack`]: one host's sockets, ports and demultiplexing; the calls of a program.
 //! - [`tcp`], [`udp`]: the machines behind the sockets.
+//! - [`unix`]: Unix sockets, which never leave their host.
 //! - [`names`]: host names and their addresses.
 //!
 //! A world owns one [`Stack`] a host and one [`Fabric`]. It calls a stack, drains [`Stack::out`], asks
@@ -60,6 +61,7 @@ mod payload;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
+pub mod unix;
 
 pub use address::Addrs;
 pub use fabric::{Fabric, LinkConfig, Loss, Transit};
@@ -68,3 +70,4 @@ pub use packet::{Body, Ends, Flags, Flow, NO_PLACE, Packet, Segment};
 pub use payload::Payload;
 pub use stack::{Connection, Out, SocketId, Stack};
 pub use tcp::State;
+pub use unix::{Passed, UnixId, UnixReceived, UnixSend, UnixSockets};

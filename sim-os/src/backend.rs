@@ -2,17 +2,19 @@
 
 use crate::errno::Answer;
 use crate::poller::{flags, readiness};
+use crate::root::Root;
 use crate::signal::Signals;
 use crate::submission::Forgot;
 use crate::table::{Description, Kind, Socket};
-use crate::{OsBackend, file, host, object, option, socket};
+use crate::{OsBackend, file, host, message, object, option, socket, unix};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sim_core::backend::{
-    Backend, ClockId, Description as Open, Domain, EpollControl, EpollEvent, EpollInterest, Op,
-    OptionName, Output, Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption,
-    TimerSetting, Waited, Waiter,
+    Address, Backend, ClockId, Control, Credentials, Description as Open, Domain, EpollControl,
+    EpollEvent, EpollInterest, Message, Op, OptionName, Output, Readiness, Received,
+    ReceivedMessage, RecvFlags, Shutdown, Signal, SocketKind, SocketOption, TimerSetting, Waited,
+    Waiter,
 };
 use sim_core::choice::Path;
 use sim_core::enabled::EnabledSet;
@@ -37,21 +39,40 @@ impl Backend for OsBackend {
         Ok(self.table.insert(socket::open(host, domain, kind)?))
     }
 
-    fn bind(&mut self, _env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
-        self.table.get_mut(fd)?.1.bind(addr)
+    fn bind(&mut self, _env: &mut Env, fd: Fd, addr: Address) -> Result<()> {
+        let (_, description) = self.table.get_mut(fd)?;
+        match addr {
+            Address::Inet(addr) => description.bind(addr),
+            Address::Unix(name) => description.bind_name(self.hosts.root(description.host), &name),
+        }
     }
 
     fn listen(&mut self, _env: &mut Env, fd: Fd, backlog: u32) -> Result<()> {
         self.table.get_mut(fd)?.1.listen(backlog)
     }
 
-    fn accept(&mut self, _env: &mut Env, fd: Fd) -> Result<(Fd, SocketAddr)> {
-        let (description, addr) = self.table.get(fd)?.accept()?;
+    fn accept(&mut self, _env: &mut Env, fd: Fd) -> Result<(Fd, Address)> {
+        let listener = self.table.get(fd)?;
+        let (description, addr) = if listener.is_unix() {
+            listener.accept_name(self.hosts.root(listener.host))?
+        } else {
+            listener.accept().map(|(accepted, from)| (accepted, Address::Inet(from)))?
+        };
         Ok((self.table.insert(description), addr))
     }
 
-    fn connect(&mut self, _env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
-        self.table.get_mut(fd)?.1.connect(addr)
+    fn connect(&mut self, _env: &mut Env, fd: Fd, addr: Address) -> Result<()> {
+        let (_, description) = self.table.get_mut(fd)?;
+        match addr {
+            Address::Inet(addr) => description.connect(addr),
+            Address::Unix(name) => {
+                description.connect_name(self.hosts.root(description.host), &name)
+            }
+        }
+    }
+
+    fn disconnect(&mut self, _env: &mut Env, fd: Fd) -> Result<()> {
+        rustix::net::connect_unspec(self.table.get(fd)?.fd()).answer()
     }
 
     fn send(&mut self, _env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
@@ -84,12 +105,47 @@ impl Backend for OsBackend {
         self.table.get(fd)?.shutdown(how)
     }
 
-    fn local_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<SocketAddr> {
-        socket::local_addr(self.table.get(fd)?.fd())
+    fn send_message(&mut self, env: &mut Env, fd: Fd, message: Message<'_>) -> Result<usize> {
+        let from = self.table.get(fd)?;
+        message::send(env, &self.table, (from, self.hosts.root(from.host)), message)
     }
 
-    fn peer_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<SocketAddr> {
-        socket::peer_addr(self.table.get(fd)?.fd())
+    fn recv_message(
+        &mut self,
+        _env: &mut Env,
+        fd: Fd,
+        into: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<ReceivedMessage> {
+        let at = self.table.get(fd)?;
+        let host = at.host;
+        let (mut received, files) = message::recv((at, self.hosts.root(host)), into, flags)?;
+        if !files.is_empty() {
+            let numbers =
+                files.into_iter().map(|file| self.table.insert(message::received(file, host)));
+            received.control.push(Control::Rights(numbers.collect()));
+        }
+        Ok(received)
+    }
+
+    fn socket_pair(&mut self, _env: &mut Env, host: HostId, kind: SocketKind) -> Result<(Fd, Fd)> {
+        let (a, b) = unix::pair(host, kind)?;
+        Ok((self.table.insert(a), self.table.insert(b)))
+    }
+
+    /// One process is all hosts.
+    fn credentials(&self, _host: HostId) -> Credentials {
+        unix::credentials()
+    }
+
+    fn local_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<Address> {
+        let description = self.table.get(fd)?;
+        description.local_address(self.hosts.root(description.host))
+    }
+
+    fn peer_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<Address> {
+        let description = self.table.get(fd)?;
+        description.peer_address(self.hosts.root(description.host))
     }
 
     fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()> {
@@ -354,6 +410,7 @@ fn wanted(interest: EpollInterest) -> EventFlags {
 fn text(description: &Description) -> String {
     match &description.kind {
         Kind::Epoll => "epoll".into(),
+        Kind::Received => "received".into(),
         Kind::Counter => "eventfd".into(),
         Kind::Timer(_) => "timerfd".into(),
         Kind::File(path) => format!("file {path}"),
@@ -361,6 +418,11 @@ fn text(description: &Description) -> String {
             let names: Vec<String> =
                 signals.signals().map(|signal| format!("{signal:?}")).collect();
             format!("signals {}", names.join("|"))
+        }
+        Kind::Socket(Socket { domain: Domain::Unix, .. }) => {
+            // The names as the kernel has them: a report is about the machine.
+            let name = description.local_address(&Root::new(None));
+            name.map_or_else(|_| "unix ?".into(), |name| format!("unix {name}"))
         }
         Kind::Socket(Socket { kind, .. }) => {
             let protocol = if *kind == SocketKind::Stream { "tcp" } else { "udp" };

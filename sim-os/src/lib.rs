@@ -10,6 +10,7 @@
 //! - `queue`, `poller`: who waits for a description, and the one epoll object that waits for all.
 //! - `socket`, `option`: the calls on sockets.
 //! - `object`: counters and timers, and reading and writing whatever it is.
+//! - `unix`, `message`: Unix sockets and what travels with messages.
 //! - `submission`, `pool`, `file`, `directory`, `root`: what would block, done by a few threads.
 //! - `host`, `signal`: several hosts on one machine, and signals as bytes to read.
 //!
@@ -17,7 +18,7 @@
 //! operating-system descriptor that outlives its description and the operations that still run on it.
 //!
 //! ```
-//! use sim_core::backend::{Backend, Domain, Readiness, SocketKind, Waiter};
+//! use sim_core::backend::{Address, Backend, Domain, Readiness, SocketKind, Waiter};
 //! use sim_core::choice::{Choices, Seed};
 //! use sim_core::{Env, HostId, TaskId};
 //! use sim_os::{OsBackend, OsConfig};
@@ -26,8 +27,8 @@
 //! let env = &mut Env::new(Choices::seeded(Seed::default()));
 //!
 //! let receiver = os.socket(env, HostId::ROOT, Domain::Inet, SocketKind::Datagram)?;
-//! os.bind(env, receiver, "127.0.0.1:0".parse().unwrap())?;
-//! let to = os.local_addr(env, receiver)?;
+//! os.bind(env, receiver, Address::Inet("127.0.0.1:0".parse().unwrap()))?;
+//! let to = os.local_addr(env, receiver)?.inet().unwrap();
 //!
 //! let me = Waiter::Task(TaskId::new(0, 0, 0));
 //! os.subscribe(env, receiver, Readiness::READ, me)?;
@@ -49,6 +50,7 @@ mod directory;
 mod errno;
 mod file;
 mod host;
+mod message;
 mod object;
 mod option;
 mod poller;
@@ -59,6 +61,7 @@ mod signal;
 mod socket;
 mod submission;
 mod table;
+mod unix;
 
 pub use poller::OsWaker;
 

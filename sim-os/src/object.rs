@@ -21,7 +21,9 @@ impl Description {
             Kind::Socket(_) => self.recv(into, RecvFlags::default()),
             Kind::Signals(signals) => signals.read(into, false),
             Kind::File(_) | Kind::Epoll => Err(Errno::EINVAL),
-            Kind::Counter | Kind::Timer(_) => rustix::io::read(self.fd(), into).answer(),
+            Kind::Counter | Kind::Timer(_) | Kind::Received => {
+                rustix::io::read(self.fd(), into).answer()
+            }
         }
     }
 
@@ -30,7 +32,9 @@ impl Description {
         match &self.kind {
             Kind::Socket(_) => self.send(data),
             Kind::File(_) | Kind::Epoll | Kind::Signals(_) => Err(Errno::EINVAL),
-            Kind::Counter | Kind::Timer(_) => rustix::io::write(self.fd(), data).answer(),
+            Kind::Counter | Kind::Timer(_) | Kind::Received => {
+                rustix::io::write(self.fd(), data).answer()
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Socket options (socket(7), tcp(7), ip(7), ipv6(7)): each is the kernel's own.
 
 use crate::errno::{Answer, errno};
+use crate::message;
 use rustix::net::sockopt;
-use sim_core::backend::{OptionName, SocketOption};
+use sim_core::backend::{Credentials, OptionName, SocketOption};
 use sim_core::{Env, Errno, Result};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use std::time::Duration;
 pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Result<()> {
     match option {
         // Linux knows the name, for reading alone.
-        SocketOption::Error(_) => return Err(Errno::ENOPROTOOPT),
+        SocketOption::Error(_) | SocketOption::PeerCredentials(_) => {
+            return Err(Errno::ENOPROTOOPT);
+        }
         SocketOption::ReuseAddr(on) => sockopt::set_socket_reuseaddr(fd, on),
         SocketOption::ReusePort(on) => sockopt::set_socket_reuseport(fd, on),
         SocketOption::KeepAlive(on) => sockopt::set_socket_keepalive(fd, on),
@@ -28,6 +31,7 @@ pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Re
         SocketOption::KeepCount(count) => sockopt::set_tcp_keepcnt(fd, count),
         SocketOption::V6Only(on) => sockopt::set_ipv6_v6only(fd, on),
         SocketOption::Ttl(hops) => sockopt::set_ip_ttl(fd, hops),
+        SocketOption::PassCredentials(on) => sockopt::set_socket_passcred(fd, on),
         SocketOption::SynCount(_) => return Err(unsupported(env, "TCP_SYNCNT")),
         other => return Err(unsupported(env, &format!("{other:?}"))),
     }
@@ -59,10 +63,23 @@ pub(crate) fn get(env: &mut Env, fd: BorrowedFd<'_>, name: OptionName) -> Result
         OptionName::KeepCount => sockopt::tcp_keepcnt(fd).map(SocketOption::KeepCount),
         OptionName::V6Only => sockopt::ipv6_v6only(fd).map(SocketOption::V6Only),
         OptionName::Ttl => sockopt::ip_ttl(fd).map(SocketOption::Ttl),
+        OptionName::PassCredentials => {
+            sockopt::socket_passcred(fd).map(SocketOption::PassCredentials)
+        }
+        // Without a peer the kernel answers numbers that are nobody's, and 0 for a process, which is none.
+        OptionName::PeerCredentials if !has_peer(fd) => {
+            Ok(SocketOption::PeerCredentials(Credentials::NOBODY))
+        }
+        OptionName::PeerCredentials => sockopt::socket_peercred(fd)
+            .map(|who| SocketOption::PeerCredentials(message::told(&who))),
         OptionName::SynCount => return Err(unsupported(env, "TCP_SYNCNT")),
         other => return Err(unsupported(env, &format!("{other:?}"))),
     }
     .answer()
+}
+
+fn has_peer(fd: BorrowedFd<'_>) -> bool {
+    rustix::net::getpeername(fd).is_ok() || sockopt::socket_acceptconn(fd) == Ok(true)
 }
 
 fn whole_millis(time: Duration) -> Result<u32> {

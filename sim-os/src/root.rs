@@ -10,7 +10,7 @@
 use crate::errno::Answer;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use sim_core::{Errno, Result};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -64,6 +64,25 @@ impl Root {
         (1..TRIES).map(|_| open()).find(|answer| !again(answer)).unwrap_or_else(open)
     }
 
+    /// What `path` is called by the kernel, for the one call that takes no directory: the real path of the directory
+    /// that holds the name, and the name. So a symbolic link on the way cannot lead out.
+    pub(crate) fn real_path(&self, path: &str) -> Result<Vec<u8>> {
+        let place = self.place(path)?;
+        let Some(parent) = &place.parent else { return Ok(path.into()) };
+        let mut real = directory_path(parent)?;
+        real.push(b'/');
+        real.extend_from_slice(place.name.as_bytes());
+        Ok(real)
+    }
+
+    /// What the kernel calls `path` as this host knows it.
+    pub(crate) fn shown_path(&self, path: &[u8]) -> Vec<u8> {
+        let root =
+            self.0.as_ref().and_then(|directory| directory_path(directory.open().ok()?).ok());
+        let below = root.and_then(|root| path.strip_prefix(root.as_slice()));
+        below.unwrap_or(path).to_vec()
+    }
+
     /// The place of `path` for a call that takes a directory and a name.
     pub(crate) fn place<'a>(&self, path: &'a str) -> Result<Place<'a>> {
         if self.0.is_none() {
@@ -89,6 +108,12 @@ impl Directory {
         // Two threads may both be the first; they have opened the same directory, and one of the two is kept.
         Ok(self.open.get_or_init(|| open))
     }
+}
+
+/// The real path of an open directory (proc_pid_fd(5)).
+fn directory_path(directory: &OwnedFd) -> Result<Vec<u8>> {
+    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    Ok(rustix::fs::readlink(link, Vec::new()).answer()?.into_bytes())
 }
 
 /// Parent and last component. Slashes at the end stay with the name, because they ask for a directory.

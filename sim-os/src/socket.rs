@@ -10,7 +10,8 @@
 use crate::errno::Answer;
 use crate::host::address;
 use crate::table::{Description, Kind, Socket};
-use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType};
+use crate::unix;
+use rustix::net::{self, AddressFamily, SendFlags, SocketFlags};
 use sim_core::backend::{Domain, Received, RecvFlags, Shutdown, SocketKind};
 use sim_core::{Errno, HostId, Result};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -21,14 +22,15 @@ pub(crate) fn open(host: HostId, domain: Domain, kind: SocketKind) -> Result<Des
     let family = match domain {
         Domain::Inet => AddressFamily::INET,
         Domain::Inet6 => AddressFamily::INET6,
+        Domain::Unix => AddressFamily::UNIX,
     };
-    let kernels = match kind {
-        SocketKind::Stream => SocketType::STREAM,
-        SocketKind::Datagram => SocketType::DGRAM,
-    };
-    let file =
-        net::socket_with(family, kernels, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
-            .answer()?;
+    let file = net::socket_with(
+        family,
+        unix::kernels(kind),
+        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+        None,
+    )
+    .answer()?;
     let socket = Socket { domain, kind, bound: false, lingers: false };
     Ok(Description::new(file, Kind::Socket(socket), host))
 }
@@ -166,6 +168,6 @@ fn kernels(RecvFlags { peek, whole_len }: RecvFlags) -> net::RecvFlags {
 fn wildcard(domain: Domain) -> SocketAddr {
     match domain {
         Domain::Inet => SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
-        Domain::Inet6 => SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+        Domain::Inet6 | Domain::Unix => SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
     }
 }

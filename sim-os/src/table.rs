@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Epoll,
     Signals(Signals),
     Counter,
+    /// What came with a message and is no socket.
+    Received,
     Timer(ClockId),
     /// A file, with the path by which it was opened.
     File(Box<str>),

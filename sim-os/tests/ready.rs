@@ -155,9 +155,9 @@ fn more_ready_descriptors_than_one_round_takes() {
     let sender = w.socket(SocketKind::Datagram);
     let sockets: Vec<Fd> = (0..300).map(|_| w.socket(SocketKind::Datagram)).collect();
     for (n, &fd) in (0..).zip(&sockets) {
-        w.os.bind(&mut w.env, fd, "127.0.0.1:0".parse().unwrap()).unwrap();
+        w.os.bind(&mut w.env, fd, common::inet("127.0.0.1:0")).unwrap();
         w.os.subscribe(&mut w.env, fd, Readiness::IN, waiter(n)).unwrap();
-        let to = w.os.local_addr(&mut w.env, fd).unwrap();
+        let to = w.local(fd);
         w.os.send_to(&mut w.env, sender, b"x", to).unwrap();
     }
     let mut released = w.released_within(100);

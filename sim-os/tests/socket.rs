@@ -8,6 +8,7 @@ use sim_core::backend::{
 };
 use sim_core::{Errno, Fd};
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 #[test]
@@ -71,7 +72,7 @@ fn a_refused_connect_is_told_once() {
     w.os.close(&mut w.env, listener).unwrap();
     let fd = w.socket(SocketKind::Stream);
     assert_eq!(w.ready(fd), "OUT|HUP");
-    assert_eq!(w.os.connect(&mut w.env, fd, addr), Err(Errno::EINPROGRESS));
+    assert_eq!(w.os.connect(&mut w.env, fd, addr.into()), Err(Errno::EINPROGRESS));
     w.os.subscribe(&mut w.env, fd, Readiness::OUT, waiter(1)).unwrap();
     w.until_released(waiter(1));
     assert_eq!(w.ready(fd), "IN|OUT|ERR|HUP|RDHUP");
@@ -81,7 +82,7 @@ fn a_refused_connect_is_told_once() {
             Ok(SocketOption::Error(expected))
         );
     }
-    assert_eq!(w.os.connect(&mut w.env, fd, addr), Err(Errno::ECONNABORTED));
+    assert_eq!(w.os.connect(&mut w.env, fd, addr.into()), Err(Errno::ECONNABORTED));
 }
 
 #[test]
@@ -116,10 +117,9 @@ fn the_rest_of_a_datagram_is_discarded() {
     let mut w = World::new();
     let (a, b) = (w.socket(SocketKind::Datagram), w.socket(SocketKind::Datagram));
     for fd in [a, b] {
-        w.os.bind(&mut w.env, fd, "127.0.0.1:0".parse().unwrap()).unwrap();
+        w.os.bind(&mut w.env, fd, common::inet("127.0.0.1:0")).unwrap();
     }
-    let (from, to) =
-        (w.os.local_addr(&mut w.env, a).unwrap(), w.os.local_addr(&mut w.env, b).unwrap());
+    let (from, to) = (w.local(a), w.local(b));
     for flags in [TAKE, RecvFlags { peek: true, ..TAKE }, RecvFlags { whole_len: true, ..TAKE }] {
         w.os.send_to(&mut w.env, a, b"0123456789", to).unwrap();
         let mut into = [0; 4];
@@ -140,7 +140,7 @@ fn the_rest_of_a_datagram_is_discarded() {
 fn a_stream_names_its_peer() {
     let mut w = World::new();
     let (client, server) = w.connection();
-    let from = w.os.local_addr(&mut w.env, client).unwrap();
+    let from = w.local(client);
     w.os.send(&mut w.env, client, b"0123456789").unwrap();
     for _ in 0..2 {
         let mut into = [0; 5];
@@ -273,17 +273,20 @@ fn hosts_have_addresses_of_their_own() {
     // "Any address, port P" is another place on every host.
     let listeners =
         [a, b].map(|host| w.os.socket(&mut w.env, host, Domain::Inet, SocketKind::Stream).unwrap());
-    w.os.bind(&mut w.env, listeners[0], "0.0.0.0:0".parse().unwrap()).unwrap();
-    let port = w.os.local_addr(&mut w.env, listeners[0]).unwrap().port();
-    w.os.bind(&mut w.env, listeners[1], ([0, 0, 0, 0], port).into()).unwrap();
+    w.os.bind(&mut w.env, listeners[0], common::inet("0.0.0.0:0")).unwrap();
+    let port = w.local(listeners[0]).port();
+    w.os.bind(&mut w.env, listeners[1], SocketAddr::from(([0, 0, 0, 0], port)).into()).unwrap();
     w.os.listen(&mut w.env, listeners[1], 1).unwrap();
 
     // Who connects is seen under its own address.
     let client = w.os.socket(&mut w.env, a, Domain::Inet, SocketKind::Stream).unwrap();
-    assert_eq!(w.os.connect(&mut w.env, client, (at_b, port).into()), Err(Errno::EINPROGRESS));
+    assert_eq!(
+        w.os.connect(&mut w.env, client, SocketAddr::from((at_b, port)).into()),
+        Err(Errno::EINPROGRESS)
+    );
     let (server, from) =
         w.retry(listeners[1], Readiness::IN, |os, env| os.accept(env, listeners[1])).unwrap();
-    assert_eq!(from.ip(), at_a);
+    assert_eq!(from.inet().unwrap().ip(), at_a);
     let open = w.os.descriptions();
     let text =
         |fd| open.iter().find(|open| open.fd == fd).map(|open| (open.host, open.text.clone()));
@@ -293,8 +296,8 @@ fn hosts_have_addresses_of_their_own() {
     let (from_a, at) = [a, b]
         .map(|host| w.os.socket(&mut w.env, host, Domain::Inet, SocketKind::Datagram).unwrap())
         .into();
-    w.os.bind(&mut w.env, at, "0.0.0.0:0".parse().unwrap()).unwrap();
-    let to = w.os.local_addr(&mut w.env, at).unwrap();
+    w.os.bind(&mut w.env, at, common::inet("0.0.0.0:0")).unwrap();
+    let to = w.local(at);
     assert_eq!(to.ip(), at_b);
     w.os.send_to(&mut w.env, from_a, b"x", to).unwrap();
     let got =

@@ -6,9 +6,9 @@ use crate::host::HostState;
 use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
 use sim_core::backend::{
-    Backend, Call, ClockId, Description, Domain, EpollControl, EpollEvent, Op, OptionName, Output,
-    Readiness, Received, RecvFlags, Shutdown, Signal, SocketKind, SocketOption, TimerSetting,
-    Waited, Waiter,
+    Address, Backend, Call, ClockId, Credentials, Description, Domain, EpollControl, EpollEvent,
+    Message, Op, OptionName, Output, Readiness, Received, ReceivedMessage, RecvFlags, Shutdown,
+    Signal, SocketKind, SocketOption, TimerSetting, Waited, Waiter,
 };
 use sim_core::choice::Path;
 use sim_core::enabled::EnabledSet;
@@ -67,6 +67,7 @@ impl Universe {
                     self.flush(env, host);
                 }
             }
+            Object::Unix(socket) => self.close_unix(env, host, socket),
             Object::File(file) => {
                 if self.hosts[host.index()].state != HostState::Down {
                     self.hosts[host.index()]
@@ -160,6 +161,9 @@ impl Backend for Universe {
         if self.hosts[host.index()].state == HostState::Down {
             return Err(Errno::ENETDOWN);
         }
+        if domain == Domain::Unix {
+            return self.open_unix(env, host, kind);
+        }
         let path = env.open("socket");
         let result = self.hosts[host.index()].stack.socket(env, domain, kind, path);
         Self::note(env, Call::Socket, &result, |_| 0);
@@ -169,7 +173,11 @@ impl Backend for Universe {
         Ok(fd)
     }
 
-    fn bind(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
+    fn bind(&mut self, env: &mut Env, fd: Fd, addr: Address) -> Result<()> {
+        let Address::Inet(addr) = addr else { return self.bind_name(env, fd, addr) };
+        if self.is_unix(fd) {
+            return Err(Errno::EINVAL);
+        }
         self.on_socket(
             env,
             fd,
@@ -180,6 +188,9 @@ impl Backend for Universe {
     }
 
     fn listen(&mut self, env: &mut Env, fd: Fd, backlog: u32) -> Result<()> {
+        if self.is_unix(fd) {
+            return self.listen_unix(env, fd, backlog);
+        }
         self.on_socket(
             env,
             fd,
@@ -189,7 +200,10 @@ impl Backend for Universe {
         )
     }
 
-    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, SocketAddr)> {
+    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, Address)> {
+        if self.is_unix(fd) {
+            return self.accept_unix(env, fd);
+        }
         let accepted = self.on_socket(
             env,
             fd,
@@ -201,10 +215,14 @@ impl Backend for Universe {
         let host = self.table.of(fd)?.host;
         let (accepted, id) = self.table.open(host, Object::Socket(socket));
         self.bind_socket(host, socket, id);
-        Ok((accepted, peer))
+        Ok((accepted, Address::Inet(peer)))
     }
 
-    fn connect(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()> {
+    fn connect(&mut self, env: &mut Env, fd: Fd, addr: Address) -> Result<()> {
+        let Address::Inet(addr) = addr else { return self.connect_name(env, fd, addr) };
+        if self.is_unix(fd) {
+            return Err(Errno::EINVAL);
+        }
         self.on_socket(
             env,
             fd,
@@ -214,15 +232,33 @@ impl Backend for Universe {
         )
     }
 
+    fn disconnect(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
+        if self.is_unix(fd) {
+            return self.disconnect_unix(env, fd);
+        }
+        self.on_socket(
+            env,
+            fd,
+            Call::Connect,
+            |stack, env, socket| stack.disconnect(env, socket),
+            |()| 0,
+        )
+    }
+
     #[inline]
     fn send(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
-        self.on_socket(
+        match self.on_socket(
             env,
             fd,
             Call::Send,
             |stack, env, socket| stack.send(env, socket, data),
             |&len| len as u64,
-        )
+        ) {
+            Err(Errno::ENOTSOCK) => {
+                self.send_unix(env, fd, Call::Send, Message { data, to: None, control: &[] })
+            }
+            answer => answer,
+        }
     }
 
     #[inline]
@@ -234,6 +270,9 @@ impl Backend for Universe {
             |stack, env, socket| stack.recv(env, socket, into, flags),
             |&len| len as u64,
         ) {
+            Err(Errno::ENOTSOCK) if self.is_unix(fd) => {
+                self.recv_unix(env, fd, Call::Recv, into, flags)
+            }
             Err(Errno::ENOTSOCK) => self.take_signals(fd, into),
             answer => answer,
         }
@@ -261,7 +300,38 @@ impl Backend for Universe {
         self.on_socket(env, fd, Call::Recv, receive, |received| received.len as u64)
     }
 
+    fn send_message(&mut self, env: &mut Env, fd: Fd, message: Message<'_>) -> Result<usize> {
+        if self.is_unix(fd) {
+            return self.send_unix(env, fd, Call::SendMessage, message);
+        }
+        self.send_socket_message(env, fd, message)
+    }
+
+    fn recv_message(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        into: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<ReceivedMessage> {
+        if self.is_unix(fd) {
+            return self.recv_unix_message(env, fd, into, flags);
+        }
+        self.recv_socket_message(env, fd, into, flags)
+    }
+
+    fn socket_pair(&mut self, env: &mut Env, host: HostId, kind: SocketKind) -> Result<(Fd, Fd)> {
+        self.open_unix_pair(env, host, kind)
+    }
+
+    fn credentials(&self, host: HostId) -> Credentials {
+        Self::credentials_of(host)
+    }
+
     fn shutdown(&mut self, env: &mut Env, fd: Fd, how: Shutdown) -> Result<()> {
+        if self.is_unix(fd) {
+            return self.shutdown_unix(env, fd, how);
+        }
         self.on_socket(
             env,
             fd,
@@ -271,22 +341,34 @@ impl Backend for Universe {
         )
     }
 
-    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr> {
+    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address> {
+        if let Ok((host, socket)) = self.unix_of(fd) {
+            return self.hosts[host.index()].unix.local_name(socket).map(Address::Unix);
+        }
         let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.local_addr(env, socket)
+        self.hosts[host.index()].stack.local_addr(env, socket).map(Address::Inet)
     }
 
-    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr> {
+    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address> {
+        if let Ok((host, socket)) = self.unix_of(fd) {
+            return self.hosts[host.index()].unix.peer_name(socket).map(Address::Unix);
+        }
         let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.peer_addr(env, socket)
+        self.hosts[host.index()].stack.peer_addr(env, socket).map(Address::Inet)
     }
 
     fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()> {
+        if self.is_unix(fd) {
+            return self.set_unix_option(env, fd, option);
+        }
         let set = |stack: &mut Stack, env: &mut Env, socket| stack.set_option(env, socket, option);
         self.on_socket(env, fd, Call::SetOption, set, |()| 0)
     }
 
     fn option(&mut self, env: &mut Env, fd: Fd, name: OptionName) -> Result<SocketOption> {
+        if self.is_unix(fd) {
+            return self.unix_option(env, fd, name);
+        }
         self.on_socket(
             env,
             fd,
@@ -297,6 +379,9 @@ impl Backend for Universe {
     }
 
     fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize> {
+        if let Ok((host, socket)) = self.unix_of(fd) {
+            return self.hosts[host.index()].unix.readable_bytes(socket);
+        }
         let (host, socket) = self.socket_of(fd)?;
         self.hosts[host.index()].stack.readable_bytes(env, socket)
     }
@@ -351,6 +436,7 @@ impl Backend for Universe {
     fn descriptions(&self) -> Vec<Description> {
         let text = |open: &OpenDescription| match &open.object {
             Object::Socket(socket) => self.hosts[open.host.index()].stack.describe(*socket),
+            Object::Unix(socket) => self.hosts[open.host.index()].unix.describe(*socket),
             Object::File(_) => String::from("file"),
             Object::Epoll(_) => String::from("epoll"),
             Object::Signals(_) => String::from("signals"),

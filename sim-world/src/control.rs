@@ -110,7 +110,9 @@ impl Universe {
         env.event(Kind::HostCrash, machine.path, u64::from(machine.incarnation), 0, 0);
         machine.stack.power_off();
         machine.disk(env).crash(env);
+        machine.unix.power_off();
         machine.sockets.clear();
+        machine.unix_places.clear();
         self.close_all(env, host);
     }
 

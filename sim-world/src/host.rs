@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim_core::Env;
 use sim_core::choice::{Path, Site};
 use sim_fs::Disk;
-use sim_net::{Addrs, Stack};
+use sim_net::{Addrs, Stack, UnixSockets};
 use sim_time::{ClockModel, WallTime};
 
 const ENTROPY: Site = Site::new("host.entropy.seed");
@@ -27,6 +27,7 @@ pub(crate) struct Host {
     pub(crate) name: Box<str>,
     pub(crate) path: Path,
     pub(crate) stack: Stack,
+    pub(crate) unix: UnixSockets,
     /// Made when it is first asked for: most hosts have no use for one.
     disk: Option<Box<Disk>>,
     pub(crate) clock: ClockModel,
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) kernel_timers: u32,
     /// Which description is behind each of the stack's sockets, by the socket's place.
     pub(crate) sockets: Vec<Option<crate::table::DescriptionId>>,
+    /// Which description is behind each Unix socket, by the socket's place.
+    pub(crate) unix_places: Vec<Option<crate::table::DescriptionId>>,
     /// Made when it is first drawn from, and apart: a generator is larger than the rest of a host.
     entropy: Option<Box<ChaCha8Rng>>,
 }
@@ -55,12 +58,14 @@ impl Host {
             name: name.into(),
             path,
             stack: Stack::new(env, path, addrs),
+            unix: UnixSockets::default(),
             disk: None,
             clock: ClockModel::new(env.now, uptime_ns, start),
             state: HostState::Up,
             incarnation: 0,
             kernel_timers: 0,
             sockets: Vec::new(),
+            unix_places: Vec::new(),
             entropy: None,
         }
     }

@@ -5,6 +5,7 @@
 //! - `table`: descriptor numbers, open descriptions, their wait queues, epoll objects;
 //! - `agenda`: what will happen, by its instant; it puts deliveries and kernel timers into the enabled set;
 //! - `host`: a machine and whether it is up;
+//! - `unix`: Unix sockets;
 //! - `objects`, `counter`, `timerfd`: what is neither socket nor file;
 //! - `calls`: the system calls, each a look-up, a call of the model, and a flush of what it put out;
 //! - `control`: what only a simulated world can do: crash, restart, partition, step a clock.
@@ -21,11 +22,13 @@ mod counter;
 mod epoll;
 mod host;
 mod line;
+mod messages;
 mod objects;
 mod ops;
 mod table;
 mod timerfd;
 mod universe;
+mod unix;
 
 pub use host::HostState;
 pub use sim_net::LinkConfig;

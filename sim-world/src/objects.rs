@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::table::{DescriptionId, Object};
 use crate::timerfd::{Expired, Timer};
 use crate::universe::Universe;
-use sim_core::backend::{Backend, Call, ClockId, Readiness, RecvFlags, TimerSetting};
+use sim_core::backend::{Backend, Call, ClockId, Message, Readiness, RecvFlags, TimerSetting};
 use sim_core::trace::{Kind, payload_hash};
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_time::Instant;
@@ -38,6 +38,9 @@ impl Universe {
         let id = self.table.id(fd)?;
         let result = match &mut self.table.of_mut(fd)?.object {
             Object::Socket(_) => return self.recv(env, fd, into, RecvFlags::default()),
+            Object::Unix(_) => {
+                return self.recv_unix(env, fd, Call::Read, into, RecvFlags::default());
+            }
             Object::Signals(_) => return self.take_signals(fd, into),
             Object::Counter(counter) => counter.take(into),
             Object::Timer(_) => self.take_timer(env, id, into),
@@ -55,6 +58,10 @@ impl Universe {
         let id = self.table.id(fd)?;
         let result = match &mut self.table.of_mut(fd)?.object {
             Object::Socket(_) => return self.send(env, fd, data),
+            Object::Unix(_) => {
+                let message = Message { data, to: None, control: &[] };
+                return self.send_unix(env, fd, Call::Write, message);
+            }
             Object::Counter(counter) => counter.add(data),
             Object::File(_) | Object::Epoll(_) | Object::Signals(_) | Object::Timer(_) => {
                 return Err(Errno::EINVAL);

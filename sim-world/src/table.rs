@@ -9,7 +9,7 @@ use crate::timerfd::Timer;
 use sim_core::backend::{Readiness, Waiter};
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_fs::FileId;
-use sim_net::SocketId;
+use sim_net::{SocketId, UnixId};
 use std::collections::BTreeSet;
 
 /// An open description's place, and the generation of that place.
@@ -19,10 +19,23 @@ pub(crate) struct DescriptionId {
     generation: u32,
 }
 
+impl DescriptionId {
+    /// As a number, to travel in a message.
+    pub(crate) const fn to_bits(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    /// From such a number.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
 /// What is behind a description.
 #[derive(Debug)]
 pub(crate) enum Object {
     Socket(SocketId),
+    Unix(UnixId),
     File(FileId),
     Epoll(Box<Epoll>),
     Signals(SignalSet),

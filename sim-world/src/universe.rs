@@ -207,6 +207,7 @@ impl Universe {
             Object::File(_) => Readiness::IN | Readiness::OUT,
             Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
             Object::Signals(_) => Readiness::NONE,
+            Object::Unix(socket) => self.unix_readiness(open.host, *socket),
             Object::Counter(counter) => counter.readiness(),
             Object::Timer(timer) => timer.readiness(),
             Object::Epoll(epoll) => {

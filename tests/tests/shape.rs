@@ -192,10 +192,13 @@ impl Driver {
 
     fn listener(&mut self) -> (Fd, SocketAddr) {
         let fd = self.socket(SocketKind::Stream);
-        self.call(|world, env| world.bind(env, fd, SocketAddr::from(([0, 0, 0, 0], 0))))
+        self.call(|world, env| world.bind(env, fd, SocketAddr::from(([0, 0, 0, 0], 0)).into()))
             .expect("a port is free");
         self.call(|world, env| world.listen(env, fd, 16)).expect("nobody listens there");
-        (fd, self.call(|world, env| world.local_addr(env, fd)).expect("it is bound"))
+        (
+            fd,
+            self.call(|world, env| world.local_addr(env, fd)).expect("it is bound").inet().unwrap(),
+        )
     }
 
     /// A connection: the client's end and the server's. Connecting and accepting block, as in the recorder.
@@ -216,7 +219,7 @@ impl Driver {
             self.call(|world, env| world.socket(env, from, Domain::Inet, SocketKind::Stream));
         let client = client.expect("there is room");
         assert_eq!(
-            self.call(|world, env| world.connect(env, client, addr)),
+            self.call(|world, env| world.connect(env, client, addr.into())),
             Err(Errno::EINPROGRESS)
         );
         self.poll(&[(client, Readiness::OUT)], ms(1000)).expect("it is open");
@@ -404,9 +407,9 @@ fn a_number_used_again() {
     let again = driver.socket(SocketKind::Datagram);
     assert_eq!(again, client, "the lowest free number");
     driver
-        .call(|world, env| world.bind(env, again, SocketAddr::from(([127, 0, 0, 1], 0))))
+        .call(|world, env| world.bind(env, again, SocketAddr::from(([127, 0, 0, 1], 0)).into()))
         .unwrap();
-    let to = driver.call(|world, env| world.local_addr(env, again)).unwrap();
+    let to = driver.call(|world, env| world.local_addr(env, again)).unwrap().inet().unwrap();
     let sender = driver.socket(SocketKind::Datagram);
     driver.call(|world, env| world.send_to(env, sender, b"x", to)).unwrap();
     driver.settle();

@@ -17,6 +17,8 @@
 //! 6. What is not modelled answers `EOPNOTSUPP` and leaves a notice in the trace.
 //! 7. Only [`Backend::wait`] lets time pass on its own; it belongs to the engine's loop.
 
+mod address;
+mod message;
 mod object;
 mod op;
 mod ready;
@@ -24,6 +26,8 @@ mod socket;
 
 pub use crate::id::Waiter;
 pub use crate::trace::Call;
+pub use address::{Address, UnixName};
+pub use message::{Control, Credentials, Message, ReceivedMessage};
 pub use object::{PIPE_ATOMIC_BYTES, TimerSetting};
 pub use op::{Entry, FileKind, Metadata, Op, OpenOptions, Output, SeekTo};
 pub use ready::{Description, EpollControl, EpollEvent, EpollInterest, Readiness};
@@ -78,20 +82,24 @@ pub trait Backend: Any {
         kind: SocketKind,
     ) -> Result<Fd>;
     /// Gives a socket its local address (bind(2)).
-    fn bind(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()>;
+    fn bind(&mut self, env: &mut Env, fd: Fd, addr: Address) -> Result<()>;
     /// Starts to accept connections (listen(2)).
     fn listen(&mut self, env: &mut Env, fd: Fd, backlog: u32) -> Result<()>;
     /// Takes a completed connection (accept(2)); `EAGAIN` if there is none.
-    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, SocketAddr)>;
-    /// Begins to connect (connect(2)): a stream answers `EINPROGRESS` and is ready to write when done; then ask `SO_ERROR`.
-    fn connect(&mut self, env: &mut Env, fd: Fd, addr: SocketAddr) -> Result<()>;
+    fn accept(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, Address)>;
+    /// Begins to connect (connect(2)): TCP answers `EINPROGRESS` and is ready to write when done; then ask `SO_ERROR`.
+    /// A Unix socket is connected at once, or answers `EAGAIN` while the listener's queue is full; whoever waits then
+    /// enters itself with [`Backend::subscribe_blocked`] for `OUT`.
+    fn connect(&mut self, env: &mut Env, fd: Fd, addr: Address) -> Result<()>;
+    /// Parts from the peer (connect(2) with `AF_UNSPEC`), so that the socket can be connected again.
+    fn disconnect(&mut self, env: &mut Env, fd: Fd) -> Result<()>;
     /// Sends on a connected socket (send(2), with `MSG_NOSIGNAL`): how many bytes were taken.
     fn send(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize>;
     /// Receives on a connected socket (recv(2)): 0 is the end of the stream.
     fn recv(&mut self, env: &mut Env, fd: Fd, into: &mut [u8], flags: RecvFlags) -> Result<usize>;
-    /// Sends a datagram (sendto(2)).
+    /// Sends a datagram over IP (sendto(2)); a Unix socket's is [`Backend::send_message`]'s.
     fn send_to(&mut self, env: &mut Env, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize>;
-    /// Receives a datagram with its sender (recvfrom(2)).
+    /// Receives a datagram with its sender over IP (recvfrom(2)); a Unix socket's is [`Backend::recv_message`]'s.
     fn recv_from(
         &mut self,
         env: &mut Env,
@@ -99,12 +107,26 @@ pub trait Backend: Any {
         into: &mut [u8],
         flags: RecvFlags,
     ) -> Result<Received>;
+    /// Sends a message with ancillary data (sendmsg(2), with `MSG_NOSIGNAL`): how many bytes were taken.
+    fn send_message(&mut self, env: &mut Env, fd: Fd, message: Message<'_>) -> Result<usize>;
+    /// Receives a message with ancillary data (recvmsg(2)).
+    fn recv_message(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        into: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<ReceivedMessage>;
+    /// Makes two Unix sockets that are connected with each other (socketpair(2)).
+    fn socket_pair(&mut self, env: &mut Env, host: HostId, kind: SocketKind) -> Result<(Fd, Fd)>;
+    /// Who the processes of `host` are, as their peers see it.
+    fn credentials(&self, host: HostId) -> Credentials;
     /// Shuts one or both directions (shutdown(2)).
     fn shutdown(&mut self, env: &mut Env, fd: Fd, how: Shutdown) -> Result<()>;
     /// The socket's own address (getsockname(2)).
-    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr>;
+    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address>;
     /// The peer's address (getpeername(2)).
-    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<SocketAddr>;
+    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address>;
     /// Sets a socket option (setsockopt(2)).
     fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()>;
     /// A socket option's value (getsockopt(2)); reading `SO_ERROR` clears it.

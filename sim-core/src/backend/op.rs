@@ -160,6 +160,8 @@ pub enum FileKind {
     Directory,
     /// A symbolic link.
     Symlink,
+    /// The name of a Unix socket.
+    Socket,
 }
 
 /// What a file is (stat(2)).

@@ -1,5 +1,6 @@
 //! The words of the socket calls (socket(7), tcp(7), udp(7)).
 
+use super::Credentials;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ pub enum Domain {
     Inet,
     /// IPv6.
     Inet6,
+    /// Sockets of one host, named by paths (unix(7)).
+    Unix,
 }
 
 impl Domain {
@@ -26,10 +29,12 @@ impl Domain {
 /// Kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketKind {
-    /// A byte stream: TCP.
+    /// A byte stream: TCP, or a Unix stream.
     Stream,
-    /// Datagrams: UDP.
+    /// Datagrams: UDP, or a Unix socket that keeps messages apart and in order.
     Datagram,
+    /// A connection that keeps messages apart: Unix only.
+    SeqPacket,
 }
 
 /// Which side `shutdown` shuts.
@@ -99,6 +104,10 @@ pub enum SocketOption {
     V6Only(bool),
     /// `IP_TTL`.
     Ttl(u32),
+    /// `SO_PASSCRED`: messages come with their sender's credentials.
+    PassCredentials(bool),
+    /// `SO_PEERCRED`: who the peer was when the connection was made. It can be asked for alone.
+    PeerCredentials(Credentials),
 }
 
 /// The name of a socket option, to ask for its value.
@@ -137,4 +146,8 @@ pub enum OptionName {
     V6Only,
     /// `IP_TTL`.
     Ttl,
+    /// `SO_PASSCRED`.
+    PassCredentials,
+    /// `SO_PEERCRED`.
+    PeerCredentials,
 }

@@ -26,7 +26,7 @@ pub use table::SocketId;
 
 use io::Kernel;
 pub(crate) use io::{Io, is_local};
-pub(crate) use options::Options;
+pub(crate) use options::{MIN_RECEIVE_BUFFER_BYTES, MIN_SEND_BUFFER_BYTES, Options, doubled};
 pub(crate) use ports::Binding;
 
 use crate::address::{Addrs, shown};
@@ -156,7 +156,7 @@ impl Stack {
         }
     }
 
-    /// Creates a socket (socket(2)) named `path`.
+    /// Creates a socket (socket(2)) named `path`: `EAFNOSUPPORT` for a Unix socket, which is not of the network.
     pub fn socket(
         &mut self,
         _env: &mut Env,
@@ -164,6 +164,12 @@ impl Stack {
         kind: SocketKind,
         path: Path,
     ) -> Result<SocketId> {
+        if domain == Domain::Unix {
+            return Err(Errno::EAFNOSUPPORT);
+        }
+        if kind == SocketKind::SeqPacket {
+            return Err(Errno::ESOCKTNOSUPPORT);
+        }
         let flow = Flow::new(path);
         let options = Options::new(kind);
         Ok(self.slab.insert(|id| match kind {
@@ -174,7 +180,9 @@ impl Stack {
                 Owner::Program,
                 options,
             ))),
-            SocketKind::Datagram => Entry::Udp(Box::new(Datagrams::new(id, domain, flow, options))),
+            SocketKind::Datagram | SocketKind::SeqPacket => {
+                Entry::Udp(Box::new(Datagrams::new(id, domain, flow, options)))
+            }
         }))
     }
 

@@ -11,9 +11,9 @@ use sim_core::{Env, Errno, Result};
 /// The most that a program can ask of a buffer before it is doubled (`wmem_max`, `rmem_max`).
 const MAX_BUFFER_BYTES: u32 = 4_194_304;
 /// The least a send buffer has.
-const MIN_SEND_BUFFER_BYTES: u32 = 4608;
+pub(crate) const MIN_SEND_BUFFER_BYTES: u32 = 4608;
 /// The least a receive buffer has.
-const MIN_RECEIVE_BUFFER_BYTES: u32 = 2304;
+pub(crate) const MIN_RECEIVE_BUFFER_BYTES: u32 = 2304;
 
 /// The options of a socket.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Options {
     pub(crate) const fn new(kind: SocketKind) -> Self {
         let (send_buffer, receive_buffer) = match kind {
             SocketKind::Stream => (16_384, 131_072),
-            SocketKind::Datagram => (212_992, 212_992),
+            SocketKind::Datagram | SocketKind::SeqPacket => (212_992, 212_992),
         };
         Self {
             reuse_addr: false,
@@ -120,7 +120,8 @@ impl Options {
     }
 }
 
-fn doubled(bytes: u32) -> u32 {
+/// What a buffer of `bytes` becomes: twice as much, since a kernel's own data counts too.
+pub(crate) fn doubled(bytes: u32) -> u32 {
     bytes.min(MAX_BUFFER_BYTES) * 2
 }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs from here")]
 
 use sim_core::backend::{
-    Backend, Domain, Op, OpenOptions, Output, Readiness, RecvFlags, SocketKind, Waiter,
+    Address, Backend, Domain, Op, OpenOptions, Output, Readiness, RecvFlags, SocketKind, Waiter,
 };
 use sim_core::choice::{Choices, Seed};
 use sim_core::{Env, Errno, Fd, HostId, Result, TaskId};
@@ -16,6 +16,11 @@ use std::time::Duration;
 
 pub const ROOT: HostId = HostId::ROOT;
 pub const TAKE: RecvFlags = RecvFlags { peek: false, whole_len: false };
+
+/// An address of the network.
+pub fn inet(text: &str) -> Address {
+    Address::Inet(text.parse().expect("a test names an address"))
+}
 
 /// The waiter of this number.
 pub fn waiter(n: u32) -> Waiter {
@@ -85,6 +90,12 @@ impl World {
         }
     }
 
+    /// The address of a bound socket.
+    pub fn local(&mut self, fd: Fd) -> SocketAddr {
+        let addr = self.os.local_addr(&mut self.env, fd).expect("it is bound");
+        addr.inet().expect("it is a socket of the network")
+    }
+
     pub fn socket(&mut self, kind: SocketKind) -> Fd {
         self.os.socket(&mut self.env, ROOT, Domain::Inet, kind).expect("descriptors are left")
     }
@@ -92,16 +103,16 @@ impl World {
     /// A listening socket and its address.
     pub fn listener(&mut self) -> (Fd, SocketAddr) {
         let fd = self.socket(SocketKind::Stream);
-        self.os.bind(&mut self.env, fd, "127.0.0.1:0".parse().unwrap()).expect("a port is free");
+        self.os.bind(&mut self.env, fd, inet("127.0.0.1:0")).expect("a port is free");
         self.os.listen(&mut self.env, fd, 16).expect("a bound socket can listen");
-        (fd, self.os.local_addr(&mut self.env, fd).expect("it is bound"))
+        (fd, self.local(fd))
     }
 
     /// A connection: the connecting socket and the accepted one.
     pub fn connection(&mut self) -> (Fd, Fd) {
         let (listener, addr) = self.listener();
         let client = self.socket(SocketKind::Stream);
-        assert_eq!(self.os.connect(&mut self.env, client, addr), Err(Errno::EINPROGRESS));
+        assert_eq!(self.os.connect(&mut self.env, client, addr.into()), Err(Errno::EINPROGRESS));
         let (server, _) = self
             .retry(listener, Readiness::IN, |os, env| os.accept(env, listener))
             .expect("a connection");

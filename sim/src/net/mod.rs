@@ -11,7 +11,7 @@ pub use tcp::{OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 
 use sim_core::Fd;
-use sim_core::backend::{OptionName, SocketOption};
+use sim_core::backend::{Address, OptionName, SocketOption};
 use sim_core::rt::{self, WakerSlot};
 use std::io;
 use std::net::SocketAddr;
@@ -30,11 +30,11 @@ impl Socket {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(rt::call(|backend, env| backend.local_addr(env, self.fd))?)
+        inet(rt::call(|backend, env| backend.local_addr(env, self.fd))?)
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(rt::call(|backend, env| backend.peer_addr(env, self.fd))?)
+        inet(rt::call(|backend, env| backend.peer_addr(env, self.fd))?)
     }
 
     fn set(&self, option: SocketOption) -> io::Result<()> {
@@ -53,6 +53,11 @@ impl Socket {
             other => unreachable!("SO_ERROR answers an error, not {other:?}"),
         }
     }
+}
+
+/// The address of a socket of the network.
+fn inet(addr: Address) -> io::Result<SocketAddr> {
+    Ok(addr.inet().ok_or(sim_core::Errno::EAFNOSUPPORT)?)
 }
 
 impl Drop for Socket {

@@ -1,6 +1,6 @@
 //! TCP: listeners and streams (tcp(7)).
 
-use super::{Socket, ToSocketAddrs};
+use super::{Socket, ToSocketAddrs, inet};
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use sim_core::backend::{
@@ -64,7 +64,7 @@ impl TcpSocket {
     /// # Errors
     /// As bind(2).
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
-        Ok(rt::call(|backend, env| backend.bind(env, self.0.fd, addr))?)
+        Ok(rt::call(|backend, env| backend.bind(env, self.0.fd, addr.into()))?)
     }
 
     /// Listens.
@@ -82,7 +82,7 @@ impl TcpSocket {
     /// As connect(2).
     pub async fn connect(mut self, addr: SocketAddr) -> io::Result<TcpStream> {
         let fd = self.0.fd;
-        match rt::call(|backend, env| backend.connect(env, fd, addr)) {
+        match rt::call(|backend, env| backend.connect(env, fd, addr.into())) {
             Ok(()) => return Ok(TcpStream(self.0)),
             Err(Errno::EINPROGRESS) => {}
             Err(errno) => return Err(errno.into()),
@@ -171,7 +171,9 @@ fn poll_accept(
     let accepted =
         rt::poll_call(context, slot, fd, Readiness::IN, |backend, env| backend.accept(env, fd));
     accepted.map(|accepted| {
-        accepted.map(|(fd, peer)| (TcpStream(Socket::new(fd)), peer)).map_err(Into::into)
+        let (fd, peer) = accepted?;
+        let stream = TcpStream(Socket::new(fd));
+        Ok((stream, inet(peer)?))
     })
 }
 

@@ -31,7 +31,7 @@ impl UdpSocket {
                 backend.socket(env, host, Domain::of(&addr), SocketKind::Datagram)
             })?;
             let socket = Self(Socket::new(fd));
-            match rt::call(|backend, env| backend.bind(env, fd, addr)) {
+            match rt::call(|backend, env| backend.bind(env, fd, addr.into())) {
                 Ok(()) => return Ok(socket),
                 Err(errno) => last = Some(io::Error::from(errno)),
             }
@@ -48,7 +48,7 @@ impl UdpSocket {
     pub async fn connect(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         let addrs = addr.to_socket_addrs().await?;
         let addr = addrs.first().copied().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(rt::call(|backend, env| backend.connect(env, self.0.fd, addr))?)
+        Ok(rt::call(|backend, env| backend.connect(env, self.0.fd, addr.into()))?)
     }
 
     /// Sends a datagram to the peer.

@@ -13,6 +13,7 @@ mod tasks;
 mod tcp;
 mod timers;
 mod udp;
+mod unix;
 
 use sim::{Builder, End, OsRuntime, PolicyKind, Runtime};
 use std::future::Future;

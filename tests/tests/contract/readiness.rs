@@ -5,8 +5,8 @@
 use crate::{on_both, settle};
 use sim::Errno;
 use sim_core::backend::{
-    Backend, Domain, EpollControl, EpollEvent, EpollInterest, Readiness, RecvFlags, Shutdown,
-    SocketKind, SocketOption,
+    Address, Backend, Domain, EpollControl, EpollEvent, EpollInterest, Readiness, RecvFlags,
+    Shutdown, SocketKind, SocketOption,
 };
 use sim_core::rt::{self, WakerSlot};
 use sim_core::{Env, Fd, Result};
@@ -29,17 +29,21 @@ fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+fn inet(addr: Address) -> SocketAddr {
+    addr.inet().expect("it is a socket of the network")
+}
+
 fn listener() -> Result<(Fd, SocketAddr)> {
     let fd = socket(SocketKind::Stream)?;
-    call(|b, env| b.bind(env, fd, loopback()))?;
+    call(|b, env| b.bind(env, fd, loopback().into()))?;
     call(|b, env| b.listen(env, fd, 16))?;
-    Ok((fd, call(|b, env| b.local_addr(env, fd))?))
+    Ok((fd, inet(call(|b, env| b.local_addr(env, fd))?)))
 }
 
 async fn pair() -> Result<(Fd, Fd)> {
     let (listener, addr) = listener()?;
     let client = socket(SocketKind::Stream)?;
-    assert_eq!(call(|b, env| b.connect(env, client, addr)), Err(Errno::EINPROGRESS));
+    assert_eq!(call(|b, env| b.connect(env, client, addr.into())), Err(Errno::EINPROGRESS));
     settle().await;
     let (server, _) = call(|b, env| b.accept(env, listener))?;
     close(listener)?;
@@ -89,7 +93,7 @@ async fn bits_of_a_connection() -> io::Result<()> {
     assert_eq!(bits(fresh)?, "OUT|HUP");
     let (listening, addr) = listener()?;
     assert_eq!(bits(listening)?, "-");
-    assert_eq!(call(|b, env| b.connect(env, fresh, addr)), Err(Errno::EINPROGRESS));
+    assert_eq!(call(|b, env| b.connect(env, fresh, addr.into())), Err(Errno::EINPROGRESS));
     settle().await;
     assert_eq!((bits(listening)?, bits(fresh)?), ("IN".into(), "OUT".into()));
     let (server, _) = call(|b, env| b.accept(env, listening))?;
@@ -131,10 +135,10 @@ async fn bits_of_a_refusal() -> io::Result<()> {
     let (listening, addr) = listener()?;
     close(listening)?;
     let client = socket(SocketKind::Stream)?;
-    assert_eq!(call(|b, env| b.connect(env, client, addr)), Err(Errno::EINPROGRESS));
+    assert_eq!(call(|b, env| b.connect(env, client, addr.into())), Err(Errno::EINPROGRESS));
     settle().await;
     assert_eq!(bits(client)?, "IN|OUT|ERR|HUP|RDHUP");
-    assert_eq!(call(|b, env| b.connect(env, client, addr)), Err(Errno::ECONNREFUSED));
+    assert_eq!(call(|b, env| b.connect(env, client, addr.into())), Err(Errno::ECONNREFUSED));
     assert_eq!(bits(client)?, "OUT|HUP", "a refused socket is as if fresh");
     close(client)?;
     Ok(())
@@ -178,15 +182,15 @@ async fn bits_of_a_full_connection() -> io::Result<()> {
 async fn bits_of_datagrams() -> io::Result<()> {
     let (a, b) = (socket(SocketKind::Datagram)?, socket(SocketKind::Datagram)?);
     assert_eq!(bits(a)?, "OUT");
-    call(|kernel, env| kernel.bind(env, b, loopback()))?;
-    let to = call(|kernel, env| kernel.local_addr(env, b))?;
+    call(|kernel, env| kernel.bind(env, b, loopback().into()))?;
+    let to = inet(call(|kernel, env| kernel.local_addr(env, b))?);
     call(|kernel, env| kernel.send_to(env, a, b"", to))?;
     settle().await;
     assert_eq!(bits(b)?, "IN|OUT", "an empty datagram is something to read");
     assert_eq!(recv(b, 8), Ok(0));
     assert_eq!(bits(b)?, "OUT");
     close(b)?;
-    call(|kernel, env| kernel.connect(env, a, to))?;
+    call(|kernel, env| kernel.connect(env, a, to.into()))?;
     send(a, b"x")?;
     settle().await;
     assert_eq!(bits(a)?, "OUT|ERR");
@@ -370,13 +374,13 @@ async fn calls_on_the_wrong_kind() -> io::Result<()> {
     assert_eq!(call(|b, env| b.accept(env, datagram)), Err(Errno::EOPNOTSUPP));
     assert_eq!(call(|b, env| b.listen(env, datagram, 1)), Err(Errno::EOPNOTSUPP));
     assert_eq!(call(|b, env| b.listen(env, client, 1)), Err(Errno::EINVAL));
-    let again = || call(|b, env| b.connect(env, client, addr));
+    let again = || call(|b, env| b.connect(env, client, addr.into()));
     assert_eq!(
         (again(), again()),
         (Ok(()), Err(Errno::EISCONN)),
         "the end of a connect is told once, even so late"
     );
-    assert_eq!(call(|b, env| b.bind(env, client, loopback())), Err(Errno::EINVAL));
+    assert_eq!(call(|b, env| b.bind(env, client, loopback().into())), Err(Errno::EINVAL));
     let fresh = socket(SocketKind::Stream)?;
     assert_eq!(recv(fresh, 8), Err(Errno::ENOTCONN));
     assert_eq!(send(fresh, b"x"), Err(Errno::EPIPE));

@@ -4,7 +4,7 @@ use crate::{errno, on_both, settle};
 use sim::Errno;
 use sim::net::UdpSocket;
 use sim_core::Fd;
-use sim_core::backend::{Domain, OptionName, RecvFlags, SocketKind, SocketOption};
+use sim_core::backend::{Address, Domain, OptionName, RecvFlags, SocketKind, SocketOption};
 use sim_core::rt;
 use std::cell::RefCell;
 use std::io;
@@ -104,12 +104,12 @@ impl Raw {
     fn bind() -> io::Result<Self> {
         let host = rt::with(|runtime| runtime.host());
         let raw = Self(rt::call(|b, env| b.socket(env, host, Domain::Inet, SocketKind::Datagram))?);
-        rt::call(|b, env| b.bind(env, raw.0, "127.0.0.1:0".parse().unwrap()))?;
+        rt::call(|b, env| b.bind(env, raw.0, Address::Inet("127.0.0.1:0".parse().unwrap())))?;
         Ok(raw)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(rt::call(|b, env| b.local_addr(env, self.0))?)
+        Ok(rt::call(|b, env| b.local_addr(env, self.0))?.inet().unwrap())
     }
 }
 
