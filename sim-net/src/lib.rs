@@ -6,6 +6,7 @@
 //! - [`stack`]: one host's sockets, ports and demultiplexing; the calls of a program.
 //! - [`tcp`], [`udp`]: the machines behind the sockets.
 //! - [`unix`]: Unix sockets, which never leave their host.
+//! - [`pipe`]: pipes, likewise.
 //! - [`names`]: host names and their addresses.
 //!
 //! A world owns one [`Stack`] a host and one [`Fabric`]. It calls a stack, drains [`Stack::out`], asks
@@ -58,6 +59,7 @@ pub mod fabric;
 pub mod names;
 pub mod packet;
 mod payload;
+pub mod pipe;
 pub mod stack;
 pub mod tcp;
 pub mod udp;

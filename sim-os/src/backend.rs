@@ -170,6 +170,11 @@ impl Backend for OsBackend {
         }
     }
 
+    fn unsent_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize> {
+        self.table.get(fd)?;
+        Err(object::unsent_bytes(env))
+    }
+
     fn read(&mut self, _env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize> {
         self.table.get(fd)?.read(into)
     }
@@ -186,6 +191,11 @@ impl Backend for OsBackend {
         semaphore: bool,
     ) -> Result<Fd> {
         Ok(self.table.insert(object::counter(host, initial, semaphore)?))
+    }
+
+    fn pipe(&mut self, _env: &mut Env, host: HostId) -> Result<(Fd, Fd)> {
+        let (reader, writer) = object::pipe(host)?;
+        Ok((self.table.insert(reader), self.table.insert(writer)))
     }
 
     fn timerfd_create(&mut self, _env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd> {
@@ -411,6 +421,7 @@ fn text(description: &Description) -> String {
     match &description.kind {
         Kind::Epoll => "epoll".into(),
         Kind::Received => "received".into(),
+        Kind::Pipe => "pipe".into(),
         Kind::Counter => "eventfd".into(),
         Kind::Timer(_) => "timerfd".into(),
         Kind::File(path) => format!("file {path}"),

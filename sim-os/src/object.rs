@@ -6,12 +6,13 @@
 use crate::errno::Answer;
 use crate::table::{Description, Kind};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_gettime, timerfd_settime,
 };
 use sim_core::backend::{ClockId, RecvFlags, TimerSetting};
-use sim_core::{Errno, HostId, Result};
+use sim_core::{Env, Errno, HostId, Result};
 use std::time::Duration;
 
 impl Description {
@@ -21,7 +22,7 @@ impl Description {
             Kind::Socket(_) => self.recv(into, RecvFlags::default()),
             Kind::Signals(signals) => signals.read(into, false),
             Kind::File(_) | Kind::Epoll => Err(Errno::EINVAL),
-            Kind::Counter | Kind::Timer(_) | Kind::Received => {
+            Kind::Counter | Kind::Timer(_) | Kind::Pipe | Kind::Received => {
                 rustix::io::read(self.fd(), into).answer()
             }
         }
@@ -32,7 +33,7 @@ impl Description {
         match &self.kind {
             Kind::Socket(_) => self.send(data),
             Kind::File(_) | Kind::Epoll | Kind::Signals(_) => Err(Errno::EINVAL),
-            Kind::Counter | Kind::Timer(_) | Kind::Received => {
+            Kind::Counter | Kind::Timer(_) | Kind::Pipe | Kind::Received => {
                 rustix::io::write(self.fd(), data).answer()
             }
         }
@@ -44,6 +45,19 @@ pub(crate) fn counter(host: HostId, initial: u32, semaphore: bool) -> Result<Des
     let mut flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
     flags.set(EventfdFlags::SEMAPHORE, semaphore);
     Ok(Description::new(eventfd(initial, flags).answer()?, Kind::Counter, host))
+}
+
+/// Makes a pipe. The runtime of Rust ignores `SIGPIPE`, so writing to one without a reader is an error and no more.
+pub(crate) fn pipe(host: HostId) -> Result<(Description, Description)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).answer()?;
+    let end = |file| Description::new(file, Kind::Pipe, host);
+    Ok((end(reader), end(writer)))
+}
+
+/// What has not been sent: `SIOCOUTQ` is not to be had through safe code.
+pub(crate) fn unsent_bytes(env: &mut Env) -> Errno {
+    env.trace.notice("SIOCOUTQ cannot be asked for on the real backend and answers EOPNOTSUPP");
+    Errno::EOPNOTSUPP
 }
 
 /// Makes a timer.

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Epoll,
     Signals(Signals),
     Counter,
+    /// An end of a pipe.
+    Pipe,
     /// What came with a message and is no socket.
     Received,
     Timer(ClockId),

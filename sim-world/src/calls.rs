@@ -3,6 +3,7 @@
 use crate::agenda::Planned;
 use crate::epoll::Controlled;
 use crate::host::HostState;
+use crate::pipes::End;
 use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
 use sim_core::backend::{
@@ -76,6 +77,7 @@ impl Universe {
                         .expect("a file behind a description is open");
                 }
             }
+            Object::Pipe(pipe, end) => self.close_pipe(env, (pipe, end)),
             Object::Epoll(_) | Object::Signals(_) | Object::Counter(_) | Object::Timer(_) => {}
         }
         for entry in queue {
@@ -382,8 +384,19 @@ impl Backend for Universe {
         if let Ok((host, socket)) = self.unix_of(fd) {
             return self.hosts[host.index()].unix.readable_bytes(socket);
         }
+        if let Object::Pipe(pipe, _) = self.table.of(fd)?.object {
+            return Ok(self.pipes.len(pipe));
+        }
         let (host, socket) = self.socket_of(fd)?;
         self.hosts[host.index()].stack.readable_bytes(env, socket)
+    }
+
+    fn unsent_bytes(&mut self, _env: &mut Env, fd: Fd) -> Result<usize> {
+        if let Ok((host, socket)) = self.unix_of(fd) {
+            return self.hosts[host.index()].unix.unsent_bytes(socket);
+        }
+        let (host, socket) = self.socket_of(fd)?;
+        self.hosts[host.index()].stack.unsent_bytes(socket)
     }
 
     fn read(&mut self, env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize> {
@@ -402,6 +415,10 @@ impl Backend for Universe {
         semaphore: bool,
     ) -> Result<Fd> {
         self.open_counter(env, host, initial, semaphore)
+    }
+
+    fn pipe(&mut self, env: &mut Env, host: HostId) -> Result<(Fd, Fd)> {
+        self.open_pipe(env, host)
     }
 
     fn timerfd_create(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd> {
@@ -440,6 +457,8 @@ impl Backend for Universe {
             Object::File(_) => String::from("file"),
             Object::Epoll(_) => String::from("epoll"),
             Object::Signals(_) => String::from("signals"),
+            Object::Pipe(_, End::Reader) => String::from("pipe, reading end"),
+            Object::Pipe(_, End::Writer) => String::from("pipe, writing end"),
             Object::Counter(counter) => format!("eventfd {}", counter.value()),
             Object::Timer(_) => String::from("timerfd"),
         };

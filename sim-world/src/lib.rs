@@ -6,6 +6,7 @@
 //! - `agenda`: what will happen, by its instant; it puts deliveries and kernel timers into the enabled set;
 //! - `host`: a machine and whether it is up;
 //! - `unix`: Unix sockets;
+//! - `pipes`: pipes;
 //! - `objects`, `counter`, `timerfd`: what is neither socket nor file;
 //! - `calls`: the system calls, each a look-up, a call of the model, and a flush of what it put out;
 //! - `control`: what only a simulated world can do: crash, restart, partition, step a clock.
@@ -25,6 +26,7 @@ mod line;
 mod messages;
 mod objects;
 mod ops;
+mod pipes;
 mod table;
 mod timerfd;
 mod universe;

@@ -5,6 +5,7 @@
 
 use crate::counter::Counter;
 use crate::epoll::{ALWAYS, Epoll, ItemKey};
+use crate::pipes::{End, PipeId};
 use crate::timerfd::Timer;
 use sim_core::backend::{Readiness, Waiter};
 use sim_core::{Env, Errno, Fd, HostId, Result};
@@ -36,6 +37,7 @@ impl DescriptionId {
 pub(crate) enum Object {
     Socket(SocketId),
     Unix(UnixId),
+    Pipe(PipeId, End),
     File(FileId),
     Epoll(Box<Epoll>),
     Signals(SignalSet),

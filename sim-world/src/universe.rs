@@ -7,6 +7,7 @@
 use crate::agenda::{Agenda, Planned};
 use crate::host::{Host, HostState};
 use crate::ops::Ops;
+use crate::pipes::Pipes;
 use crate::table::{DescriptionId, Object, Table};
 use sim_core::backend::Readiness;
 use sim_core::trace::Kind;
@@ -50,6 +51,7 @@ pub struct Universe {
     pub(crate) agenda: Agenda,
     pub(crate) table: Table,
     pub(crate) ops: Ops,
+    pub(crate) pipes: Pipes,
     pub(crate) config: WorldConfig,
 }
 
@@ -64,6 +66,7 @@ impl Universe {
             agenda: Agenda::new(),
             table: Table::new(),
             ops: Ops::new(),
+            pipes: Pipes::default(),
             config,
         };
         let root = universe.add_host(env, "main");
@@ -208,6 +211,7 @@ impl Universe {
             Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
             Object::Signals(_) => Readiness::NONE,
             Object::Unix(socket) => self.unix_readiness(open.host, *socket),
+            Object::Pipe(pipe, end) => self.pipes.readiness(*pipe, *end),
             Object::Counter(counter) => counter.readiness(),
             Object::Timer(timer) => timer.readiness(),
             Object::Epoll(epoll) => {

@@ -133,6 +133,9 @@ pub trait Backend: Any {
     fn option(&mut self, env: &mut Env, fd: Fd, name: OptionName) -> Result<SocketOption>;
     /// How many bytes can be read now (`FIONREAD`, ioctl(2)).
     fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize>;
+    /// How many bytes were taken and are not yet with the peer (`SIOCOUTQ`, tcp(7)). A Unix socket counts what its messages
+    /// take in the kernel, as Linux does.
+    fn unsent_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize>;
 
     /// Reads from whatever is no file (read(2)): a socket, a pipe, a counter, a timer, signals. 0 is an end.
     fn read(&mut self, env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize>;
@@ -143,6 +146,8 @@ pub trait Backend: Any {
     /// writing 8 bytes adds to it.
     fn eventfd(&mut self, env: &mut Env, host: HostId, initial: u32, semaphore: bool)
     -> Result<Fd>;
+    /// Makes a pipe (pipe(2)): its reading end and its writing end.
+    fn pipe(&mut self, env: &mut Env, host: HostId) -> Result<(Fd, Fd)>;
     /// Makes a timer that is not armed (timerfd_create(2)). Reading gives the expirations since the last read, as 8 bytes.
     fn timerfd_create(&mut self, env: &mut Env, host: HostId, clock: ClockId) -> Result<Fd>;
     /// Arms or disarms a timer (timerfd_settime(2)), its value a reading of its clock if `absolute`. Answers the old setting.

@@ -408,6 +408,17 @@ impl Stack {
         }
     }
 
+    /// How many bytes of a stream its peer has not acknowledged (`SIOCOUTQ`); `EINVAL` for a listener. A datagram is with
+    /// the network at once.
+    pub fn unsent_bytes(&self, id: SocketId) -> Result<usize> {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) if connection.state == State::Listen => Err(Errno::EINVAL),
+            Some(Entry::Tcp(connection)) => Ok(connection.snd.buffer.len()),
+            Some(Entry::Udp(_)) => Ok(0),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
     /// What the socket is ready for now (poll(2)). Nothing for one that is gone.
     #[inline]
     #[must_use]

@@ -1,9 +1,10 @@
-//! What is neither socket nor file: counters and timers (eventfd(2), timerfd_create(2)).
+//! What is neither socket nor file: counters, timers and pipes (eventfd(2), timerfd_create(2), pipe(7)).
 
 use crate::{on_both, settle};
 use sim::Errno;
 use sim_core::backend::{
-    Backend, ClockId, EpollControl, EpollInterest, Readiness, RecvFlags, TimerSetting,
+    Backend, ClockId, Control, EpollControl, EpollInterest, Message, Readiness, RecvFlags,
+    SocketKind, TimerSetting,
 };
 use sim_core::rt::{self, WakerSlot};
 use sim_core::{Env, Fd, HostId, Result};
@@ -195,7 +196,126 @@ async fn a_timer_takes_a_reading_of_its_clock() -> io::Result<()> {
     Ok(())
 }
 
+fn pipe() -> Result<(Fd, Fd)> {
+    on_host(|b, env, host| b.pipe(env, host))
+}
+
+fn write(fd: Fd, data: &[u8]) -> Result<usize> {
+    call(|b, env| b.write(env, fd, data))
+}
+
+fn read(fd: Fd, len: usize) -> Result<Vec<u8>> {
+    let mut into = vec![0; len];
+    let len = call(|b, env| b.read(env, fd, &mut into))?;
+    into.truncate(len);
+    Ok(into)
+}
+
+async fn a_pipe_is_full_by_pages() -> io::Result<()> {
+    let (r, w) = pipe()?;
+    assert_eq!(
+        (bits(r)?.as_str(), bits(w)?.as_str(), read(r, 1)),
+        ("-", "OUT", Err(Errno::EAGAIN))
+    );
+    assert_eq!(write(w, &vec![7; 100_000]), Ok(65_536));
+    assert_eq!(
+        (bits(r)?.as_str(), bits(w)?.as_str(), write(w, b"x")),
+        ("IN", "-", Err(Errno::EAGAIN))
+    );
+    assert_eq!(call(|b, env| b.readable_bytes(env, r)), Ok(65_536));
+    assert_eq!(
+        (read(r, 4095)?.len(), bits(w)?.as_str(), write(w, b"x")),
+        (4095, "-", Err(Errno::EAGAIN))
+    );
+    assert_eq!((read(r, 1)?.len(), bits(w)?.as_str()), (1, "OUT"));
+    assert_eq!((write(w, &[8; 5000]), bits(w)?.as_str()), (Ok(4096), "-"));
+    assert_eq!((read(w, 1), write(r, b"x")), (Err(Errno::EBADF), Err(Errno::EBADF)));
+    assert_eq!(call(|b, env| b.send(env, w, b"x")), Err(Errno::ENOTSOCK));
+    [r, w].into_iter().try_for_each(close)?;
+    let (r, w) = pipe()?;
+    assert_eq!((0..100).take_while(|_| write(w, &[7; 3000]).is_ok()).count(), 16);
+    assert_eq!((write(w, &[7; 1097]), write(w, &[7; 1096])), (Err(Errno::EAGAIN), Ok(1096)));
+    [r, w].into_iter().try_for_each(close)?;
+    Ok(())
+}
+
+async fn ends_of_a_pipe() -> io::Result<()> {
+    let (r, w) = pipe()?;
+    let second = call(|b, env| b.dup(env, w))?;
+    write(w, b"abc")?;
+    close(w)?;
+    assert_eq!(bits(r)?, "IN", "the description has another number");
+    close(second)?;
+    assert_eq!((bits(r)?.as_str(), read(r, 9)?.as_slice()), ("IN|HUP", &b"abc"[..]));
+    assert_eq!((bits(r)?.as_str(), read(r, 9)?.len()), ("HUP", 0));
+    close(r)?;
+    let (r, w) = pipe()?;
+    close(r)?;
+    assert_eq!(
+        (bits(w)?.as_str(), write(w, b"x"), write(w, b"")),
+        ("OUT|ERR", Err(Errno::EPIPE), Ok(0))
+    );
+    close(w)?;
+    Ok(())
+}
+
+async fn a_pipe_wakes_who_waits() -> io::Result<()> {
+    let (r, w) = pipe()?;
+    let reader = sim::spawn(async move {
+        let mut all = Vec::new();
+        loop {
+            let (mut slot, mut into) = (WakerSlot::new(), [0; 5000]);
+            let len = poll_fn(|context| {
+                rt::poll_call(context, &mut slot, r, Readiness::IN, |b, env| {
+                    b.read(env, r, &mut into)
+                })
+            })
+            .await?;
+            if len == 0 {
+                return Result::Ok(all);
+            }
+            all.extend_from_slice(&into[..len]);
+        }
+    });
+    let data: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+    let mut sent = 0;
+    while sent < data.len() {
+        let mut slot = WakerSlot::new();
+        sent += poll_fn(|context| {
+            rt::poll_call(context, &mut slot, w, Readiness::OUT, |b, env| {
+                b.write(env, w, &data[sent..])
+            })
+        })
+        .await?;
+    }
+    close(w)?;
+    assert_eq!(reader.await.unwrap()?, data);
+    close(r)?;
+    Ok(())
+}
+
+/// An end of a pipe travels, and keeps the pipe open on its way.
+async fn a_pipe_travels() -> io::Result<()> {
+    let (r, w) = pipe()?;
+    let (a, b) = on_host(|k, env, host| k.socket_pair(env, host, SocketKind::Stream))?;
+    let message = Message { data: b"x", to: None, control: &[Control::Rights(vec![w])] };
+    call(|k, env| k.send_message(env, a, message))?;
+    close(w)?;
+    assert_eq!((bits(r)?.as_str(), read(r, 1)), ("-", Err(Errno::EAGAIN)));
+    let received = call(|k, env| k.recv_message(env, b, &mut [0; 8], RecvFlags::default()))?;
+    let [Control::Rights(numbers)] = received.control.as_slice() else { panic!("{received:?}") };
+    assert_eq!((write(numbers[0], b"through"), read(r, 9)), (Ok(7), Ok(b"through".to_vec())));
+    close(numbers[0])?;
+    assert_eq!(bits(r)?, "HUP");
+    [r, a, b].into_iter().try_for_each(close)?;
+    Ok(())
+}
+
 on_both!(
+    a_pipe_is_full_by_pages,
+    ends_of_a_pipe,
+    a_pipe_wakes_who_waits,
+    a_pipe_travels,
     counters_count,
     a_counter_wakes_who_waits,
     every_write_of_a_counter_is_an_edge,

@@ -26,8 +26,8 @@ const NETNS: &str = include_str!("../../../../tests/oracle/linux_oracle_netns.js
 
 /// Cases whose operations do not exist at this height, by the beginning of their names.
 const NOT_APPLICABLE: &[(&str, &str)] = &[
-    ("unix.", "Unix sockets are not part of the seam"),
-    ("pipe.", "pipes are not part of the seam"),
+    ("unix.", "named by the world's disk: replayed in the workspace's tests, `recorded`"),
+    ("pipe.", "descriptors of the world: replayed in the workspace's tests, `recorded`"),
     ("tcp.SO_RCVTIMEO", "a blocking call's deadline belongs to the door that blocks"),
     ("tcp.OOB", "urgent data is not modelled"),
     ("tcp.accept_EMFILE", "descriptor limits belong to the world"),
