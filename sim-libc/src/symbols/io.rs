@@ -224,6 +224,11 @@ extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: Out<c_int>) -> c_int 
             argument.set(len as c_int);
             Ok(0)
         }
+        libc::TIOCOUTQ => {
+            let len = world.universe.unsent_bytes(&mut world.env, object)?;
+            argument.set(len as c_int);
+            Ok(0)
+        }
         libc::TCGETS => Err(Errno::from_raw(libc::ENOTTY as u16)),
         _ => Err(world.refuse(&format!("ioctl request {request:#x}"))),
     }))
@@ -240,6 +245,34 @@ extern "C" fn lseek64(fd: c_int, offset: off_t, whence: c_int) -> off_t {
 #[unsafe(no_mangle)]
 extern "C" fn lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t {
     lseek64(fd, offset, whence)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pipe2(into: Out<c_int>, flags: c_int) -> c_int {
+    if !is_member() {
+        return next!(c"pipe2"(into: Out<c_int>, flags: c_int) -> c_int);
+    }
+    const KNOWN: c_int = libc::O_CLOEXEC | libc::O_NONBLOCK;
+    answer_int(call(|world| {
+        if flags & !KNOWN != 0 {
+            return Err(world.refuse(&format!("pipe2 with flags {:#x}", flags & !KNOWN)));
+        }
+        let host = world.host();
+        let (read, write) = world.universe.pipe(&mut world.env, host)?;
+        for (n, fd) in [read, write].into_iter().enumerate() {
+            world.descriptors.open(fd, flags & libc::O_NONBLOCK != 0, flags & libc::O_CLOEXEC != 0);
+            into.at(n).set(number(fd));
+        }
+        Ok(0)
+    }))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pipe(into: Out<c_int>) -> c_int {
+    if !is_member() {
+        return next!(c"pipe"(into: Out<c_int>) -> c_int);
+    }
+    pipe2(into, 0)
 }
 
 /// Whether a descriptor of the system is one of the devices of random bytes.

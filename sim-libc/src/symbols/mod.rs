@@ -3,10 +3,12 @@
 //! Each function asks first whether the caller belongs to a world and the descriptor is simulated; if not, the C library's own function
 //! is called, or the system itself. A function that blocks is *try, subscribe the thread, give up the turn, try again*.
 
+pub mod address;
 pub mod entropy;
 pub mod epoll;
 pub mod futex;
 pub mod io;
+pub mod message;
 pub mod names;
 pub mod options;
 pub mod poll;

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "the symbols of the C library")]
 
-use super::socket::address_bytes;
+use super::address;
 use crate::memory::{In, Out, allocate, free};
 use crate::real::next;
 use crate::thread::{self, WaitsFor};
@@ -11,7 +11,7 @@ use core::ffi::{c_char, c_int};
 use core::ptr;
 use libc::{addrinfo, sockaddr};
 use sim_core::backend::Waiter;
-use sim_core::backend::{Backend, Op, Output};
+use sim_core::backend::{Address, Backend, Op, Output};
 use sim_core::{Errno, ThreadId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -178,7 +178,7 @@ fn list(addresses: &[SocketAddr], wanted: Wanted, name: In<c_char>) -> *mut addr
 }
 
 fn entry(address: SocketAddr, kind: c_int, protocol: c_int) -> *mut addrinfo {
-    let bytes = address_bytes(address);
+    let bytes = address::bytes(Address::Inet(address));
     let memory = allocate(size_of::<addrinfo>() + bytes.len()).cast::<addrinfo>();
     let behind = memory.wrapping_add(1).cast::<u8>();
     Out(behind).slice(bytes.len()).copy_from_slice(&bytes);

@@ -10,8 +10,9 @@ use crate::world::World;
 use core::ffi::c_int;
 use core::time::Duration;
 use libc::{linger, socklen_t, timeval};
-use sim_core::backend::{Backend, OptionName, SocketKind, SocketOption};
+use sim_core::backend::{Address, Backend, Credentials, OptionName, SocketKind, SocketOption};
 use sim_core::{Errno, Fd, Result};
+use std::net::SocketAddr;
 
 /// A value as the caller hands it in.
 #[derive(Clone, Copy)]
@@ -81,6 +82,7 @@ fn option(level: c_int, name: c_int, value: Given) -> Result<Option<SocketOption
         (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => SocketOption::KeepCount(value.count()?),
         (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(value.truth()?),
         (libc::IPPROTO_IP, libc::IP_TTL) => SocketOption::Ttl(value.count()?),
+        (libc::SOL_SOCKET, libc::SO_PASSCRED) => SocketOption::PassCredentials(value.truth()?),
         _ => return Ok(None),
     }))
 }
@@ -103,6 +105,8 @@ fn name(level: c_int, name: c_int) -> Option<OptionName> {
         (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => OptionName::KeepCount,
         (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => OptionName::V6Only,
         (libc::IPPROTO_IP, libc::IP_TTL) => OptionName::Ttl,
+        (libc::SOL_SOCKET, libc::SO_PASSCRED) => OptionName::PassCredentials,
+        (libc::SOL_SOCKET, libc::SO_PEERCRED) => OptionName::PeerCredentials,
         _ => return None,
     })
 }
@@ -139,12 +143,17 @@ impl World {
                 return match status.kind {
                     Some(SocketKind::Stream) => Ok(int(libc::SOCK_STREAM)),
                     Some(SocketKind::Datagram) => Ok(int(libc::SOCK_DGRAM)),
+                    Some(SocketKind::SeqPacket) => Ok(int(libc::SOCK_SEQPACKET)),
                     None => Err(Errno::ENOTSOCK),
                 };
             }
             (libc::SOL_SOCKET, libc::SO_DOMAIN) => {
                 let address = self.universe.local_addr(&mut self.env, fd)?;
-                return Ok(int(if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }));
+                return Ok(int(match address {
+                    Address::Inet(SocketAddr::V4(_)) => libc::AF_INET,
+                    Address::Inet(SocketAddr::V6(_)) => libc::AF_INET6,
+                    Address::Unix(_) => libc::AF_UNIX,
+                }));
             }
             _ => {}
         }
@@ -160,6 +169,7 @@ impl World {
             | SocketOption::KeepAlive(value)
             | SocketOption::Broadcast(value)
             | SocketOption::NoDelay(value)
+            | SocketOption::PassCredentials(value)
             | SocketOption::V6Only(value) => int(c_int::from(value)),
             SocketOption::SendBuffer(value)
             | SocketOption::ReceiveBuffer(value)
@@ -168,6 +178,9 @@ impl World {
             | SocketOption::Ttl(value) => int(value as c_int),
             SocketOption::UserTimeout(time) => int(time.as_millis() as c_int),
             SocketOption::KeepIdle(time) | SocketOption::KeepInterval(time) => seconds(time),
+            SocketOption::PeerCredentials(Credentials { pid, uid, gid }) => {
+                [pid, uid, gid].map(u32::to_ne_bytes).concat()
+            }
             SocketOption::Linger(time) => {
                 let mut bytes = int(c_int::from(time.is_some()));
                 bytes.extend(seconds(time.unwrap_or_default()));
