@@ -8,16 +8,20 @@
 //! A task of another runtime takes part in the world's schedule as a *gated* task:
 //!
 //! ```text
-//! task_open ──▶ ready ──(world grants: `grant` is called)──▶ granted ──task_begin = true──▶ running ──task_end──▶ waiting
-//!                 ▲                                                                          │                      │
-//!                 └───────────────────────────── task_wake ─────────────────────────────────┴──────────────────────┘
+//! task_open ──▶ waiting ──task_wake──▶ ready ──(world: `grant` is called)──▶ granted ──task_begin = true──▶ running
+//!                  ▲                     ▲                                                                    │
+//!                  │                     └───────────── if it was woken while it ran ─────────────────────────┤
+//!                  └───────────────────────────────────────────────────────────────────────────── task_end ──┘
 //! ```
 //!
+//! - A new task waits. Its gate wakes it at once where the runtime is sure to poll it, else when the runtime first
+//!   does: a task of a `LocalSet` that nobody drives yet must not be granted a turn that nobody would use.
 //! - The gate polls its future only after `task_begin` has answered true, which it does once a grant. A poll without a
 //!   grant is refused: it answers pending, and costs neither time nor a choice.
 //! - `task_end` gives up the turn. The world picks who is next; if that is a gated task, its `grant` is called before
 //!   `task_end` returns, on this thread, with nothing of the world borrowed. `grant` wakes the runtime's own waker.
-//! - `task_wake` may come at any time and from any thread of the world; while the task runs it is remembered.
+//! - `task_wake` may come at any time and from any thread of the world; while the task runs it is remembered; while
+//!   it is ready or granted it says nothing new.
 //! - `task_close` comes once, when the gated future is dropped; no call for the task may follow.
 //! - Never: a call into the world from inside `task_open`'s arguments, or a `grant` that polls.
 
@@ -57,7 +61,7 @@ pub struct Abi {
     pub version: u32,
     /// Whether the calling thread belongs to a simulated world.
     pub in_world: extern "C" fn() -> bool,
-    /// A new gated task, ready at once. `name` is the type of its future or a name that was given; `spawned_at` is
+    /// A new gated task, which waits for its first `task_wake`. `name` is the type of its future or a name that was given; `spawned_at` is
     /// `file:line:column`. `gate` is handed back to `grant`, and both stay valid until `task_close`.
     pub task_open: extern "C" fn(
         name: Text,

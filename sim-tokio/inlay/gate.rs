@@ -13,8 +13,11 @@
 //! - A finished future keeps its turn until it is dropped, which its runtime does at once: what its destructors do is
 //!   part of the turn, and a panic unwinds through.
 //! - A wake goes to the world, which grants later. Only the grant wakes the runtime's own waker.
-//! - A gate that is woken *by a grant* carries the granted one: a `LocalSet` inside this task. It passes its next poll
-//!   without a turn of its own, because the turn is the carried task's.
+//! - A gate may sit inside another: a task of a `LocalSet` that a task drives. Its runtime polls it only while it polls
+//!   the outer future, its *carrier*. From the carried one's grant until its poll the carrier *carries*: its polls pass
+//!   without a turn of its own, because the turn is the carried task's, and its wakes reach its runtime at once.
+//! - A task that is spawned by a task is ready at once. Any other is ready when its runtime first polls it: nobody might
+//!   drive its runtime or its `LocalSet` yet, and the turn would be lost on it.
 //! - Never: a call for a task after `task_close`; a poll of the future without grant or passage.
 
 use super::abi::{Abi, Text};
@@ -25,19 +28,27 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// What the world, the runtime and the wakers of one task share.
-struct Gate {
+pub(super) struct Gate {
     world: &'static Abi,
     /// The world's name for the task. Written once, before anybody else has the gate but the world.
     task: AtomicU64,
     is_open: AtomicBool,
-    /// Whether the next poll may pass although it was not granted.
-    may_pass: AtomicBool,
-    /// The runtime's waker of the latest poll.
-    runtime: Mutex<Option<Waker>>,
+    /// Whether a task inside this one was granted and not yet polled.
+    carries: AtomicBool,
+    seat: Mutex<Seat>,
+}
+
+/// From where the task was last polled.
+#[derive(Default)]
+struct Seat {
+    /// The runtime's waker. Before the first poll there is none.
+    waker: Option<Waker>,
+    /// The gate whose future was being polled meanwhile.
+    carrier: Option<Arc<Gate>>,
 }
 
 impl Gate {
@@ -46,8 +57,8 @@ impl Gate {
             world,
             task: AtomicU64::new(0),
             is_open: AtomicBool::new(true),
-            may_pass: AtomicBool::new(false),
-            runtime: Mutex::new(None),
+            carries: AtomicBool::new(false),
+            seat: Mutex::default(),
         });
         let address = Arc::as_ptr(&gate).cast::<c_void>();
         let task = (world.task_open)(Text::of(name), Text::of(place), address, grant);
@@ -59,32 +70,56 @@ impl Gate {
         self.task.load(Ordering::Acquire)
     }
 
-    /// What a poll by the runtime may do. The waker comes first: a grant may follow at once.
+    /// What a poll by the runtime may do. The seat comes first: a grant may follow at once.
     fn admit(&self, waker: &Waker) -> Admission {
-        self.seat(waker);
-        let may_pass = self.may_pass.swap(false, Ordering::AcqRel);
+        let is_first = self.sit(waker);
         if (self.world.task_begin)(self.task()) {
-            Admission::Granted
-        } else if may_pass {
-            Admission::Passing
-        } else {
-            Admission::Refused
+            self.carriers(|carrier| carrier.carries.store(false, Ordering::Release));
+            return Admission::Granted;
         }
+        if is_first {
+            (self.world.task_wake)(self.task());
+        }
+        if self.carries.load(Ordering::Acquire) { Admission::Passing } else { Admission::Refused }
     }
 
-    fn seat(&self, waker: &Waker) {
-        let mut seat = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seat.as_ref().is_some_and(|seated| seated.will_wake(waker)) {
-            let before = seat.replace(waker.clone());
+    /// Notes from where it is polled; whether for the first time.
+    fn sit(&self, waker: &Waker) -> bool {
+        let mut seat = self.seat();
+        let is_first = seat.waker.is_none();
+        let carrier = turn::polled();
+        let is_same = seat.waker.as_ref().is_some_and(|seated| seated.will_wake(waker))
+            && seat.carrier.as_ref().map_or(std::ptr::null(), Arc::as_ptr) == carrier;
+        if !is_same {
+            let now = Seat { waker: Some(waker.clone()), carrier: turn::shared(carrier) };
+            let before = std::mem::replace(&mut *seat, now);
             // A waker's destructor is foreign code.
             drop(seat);
             drop(before);
         }
+        is_first
+    }
+
+    fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carrier(&self) -> Option<Arc<Self>> {
+        self.seat().carrier.clone()
+    }
+
+    /// Every carrier, from the nearest.
+    fn carriers(&self, mut visit: impl FnMut(&Self)) {
+        let mut next = self.carrier();
+        while let Some(carrier) = next {
+            visit(&carrier);
+            next = carrier.carrier();
+        }
     }
 
     fn wake_runtime(&self) {
-        let waker = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Before the first poll there is none, and the runtime is about to poll anyway.
+        // Without one, the runtime has the task in its queue and has not come to it.
+        let waker = self.seat().waker.clone();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -102,7 +137,11 @@ extern "C" fn grant(gate: *const c_void) {
     // SAFETY: the world hands back what `Gate::open` gave it, and never after `task_close`, until when the future's
     // `Pass` keeps the gate.
     let gate = unsafe { &*gate.cast::<Gate>() };
-    turn::granting(|| gate.wake_runtime());
+    gate.carriers(|carrier| carrier.carries.store(true, Ordering::Release));
+    turn::granting(|| {
+        gate.wake_runtime();
+        gate.carriers(Gate::wake_runtime);
+    });
 }
 
 impl Wake for Gate {
@@ -114,12 +153,14 @@ impl Wake for Gate {
         if !self.is_open.load(Ordering::Acquire) {
             return;
         }
-        if turn::is_granting() {
-            self.may_pass.store(true, Ordering::Release);
-            self.wake_runtime();
-        } else {
+        let carries = self.carries.load(Ordering::Acquire);
+        // A grant that reaches a carrier means the carried task, not this one.
+        if !(carries && turn::is_granting()) {
             turn::note_wake();
             (self.world.task_wake)(self.task());
+        }
+        if carries {
+            self.wake_runtime();
         }
     }
 }
@@ -137,11 +178,23 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let task = self.gate.task();
         self.gate.is_open.store(false, Ordering::Release);
+        self.gate.carriers(|carrier| carrier.carries.store(false, Ordering::Release));
         if self.has_turn {
             (self.gate.world.task_end)(task, true);
         }
         (self.gate.world.task_close)(task);
     }
+}
+
+/// When a new task is ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At once: its thread is about to poll it.
+    Now,
+    /// At once if a task spawns it, whose runtime is driven, else when it is first polled.
+    InTurn,
+    /// When it is first polled.
+    Polled,
 }
 
 /// A future behind a gate; outside a world, the future alone.
@@ -152,10 +205,13 @@ pub(crate) struct Gated<F> {
 }
 
 impl<F> Gated<F> {
-    pub(super) fn new(future: F, spawned_at: &Location<'_>) -> Self {
+    pub(super) fn new(future: F, spawned_at: &Location<'_>, start: Start) -> Self {
         let pass = world::joined().map(|world| {
             let place = Place::of(spawned_at);
             let gate = Gate::open(world, name::of_future::<F>(), place.as_str());
+            if start == Start::Now || start == Start::InTurn && turn::is_running() {
+                (world.task_wake)(gate.task());
+            }
             Pass { waker: Waker::from(Arc::clone(&gate)), gate, has_turn: false }
         });
         Self { future, pass }
@@ -185,7 +241,7 @@ impl Pass {
             Admission::Granted => true,
             Admission::Passing => false,
         };
-        let polling = turn::Polling::begin(self.has_turn);
+        let polling = turn::Polling::begin(self.has_turn, &self.gate);
         let answer = future.poll(&mut Context::from_waker(&self.waker));
         drop(polling);
         if self.has_turn && answer.is_pending() {

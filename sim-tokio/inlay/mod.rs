@@ -4,7 +4,7 @@
 //!
 //! | verb | called where | does |
 //! |---|---|---|
-//! | [`gate`] | a future is spawned or blocked on | puts it behind a gate: it is polled when the world grants it |
+//! | [`spawned`], [`driven`], [`blocked_on`] | a future is spawned or blocked on | puts it behind a gate: it is polled when the world grants it |
 //! | [`leaf`], [`leaf_of`] | a leaf future begins its poll | lets the world take the turn away although it need not |
 //! | [`branch`] | `select!` picks where to begin | asks the world |
 //! | [`unturned`] | `block_in_place` runs its closure | gives up the turn meanwhile |
@@ -25,14 +25,28 @@ mod world;
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 pub(crate) use gate::Gated;
+use gate::Start;
 
-/// Puts `future` behind a gate, if the calling thread belongs to a simulated world.
+/// Puts the future of a runtime's new task behind a gate, if the calling thread belongs to a simulated world.
 #[track_caller]
-pub(crate) fn gate<F>(future: F) -> Gated<F> {
-    Gated::new(future, std::panic::Location::caller())
+pub(crate) fn spawned<F>(future: F) -> Gated<F> {
+    Gated::new(future, Location::caller(), Start::InTurn)
+}
+
+/// The same for a task that another future drives, as a `LocalSet` is driven.
+#[track_caller]
+pub(crate) fn driven<F>(future: F) -> Gated<F> {
+    Gated::new(future, Location::caller(), Start::Polled)
+}
+
+/// The same for a future that the calling thread blocks on.
+#[track_caller]
+pub(crate) fn blocked_on<F>(future: F) -> Gated<F> {
+    Gated::new(future, Location::caller(), Start::Now)
 }
 
 /// A sync point, behind what tokio's own leaf `said`: pending where the world takes the turn away, once a poll.

@@ -6,6 +6,10 @@ use std::panic::Location;
 /// The type of a future, without the box that tokio puts around a large one.
 pub(super) fn of_future<F>() -> &'static str {
     let name = std::any::type_name::<F>();
+    // What `#[tokio::main]` and `#[tokio::test]` make of their function's body: no name at all.
+    if name.starts_with("core::pin::Pin<&mut dyn ") {
+        return "block_on";
+    }
     name.strip_prefix("core::pin::Pin<alloc::boxed::Box<")
         .and_then(|name| name.strip_suffix(">>"))
         .unwrap_or(name)

@@ -5,9 +5,12 @@
 //!
 //! Never: a second forced pending in one poll, or one whose wake would be lost.
 
-use super::abi::Text;
+use super::abi::{Abi, Text};
+use super::gate::Gate;
 use super::world;
 use std::cell::Cell;
+use std::ptr;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,46 +24,87 @@ thread_local! {
     static TURN: Cell<Turn> = const { Cell::new(Turn::Outside) };
     /// Whether the world is granting on this thread: whom that wakes is carried along.
     static IS_GRANTING: Cell<bool> = const { Cell::new(false) };
+    /// The gate whose future is being polled.
+    static POLLED: Cell<*const Gate> = const { Cell::new(ptr::null()) };
     /// How often a gate was woken on this thread.
     static WAKES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A poll by a gate; its end puts back what was there.
-pub(super) struct Polling(Turn);
+/// What a poll found on its thread, and puts back.
+struct Found {
+    turn: Turn,
+    polled: *const Gate,
+}
+
+impl Found {
+    fn replaced_by(turn: Turn, polled: *const Gate) -> Self {
+        Self { turn: TURN.with(|cell| cell.replace(turn)), polled: POLLED.with(|cell| cell.replace(polled)) }
+    }
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        TURN.with(|cell| cell.set(self.turn));
+        POLLED.with(|cell| cell.set(self.polled));
+    }
+}
+
+/// A poll by a gate.
+pub(super) struct Polling(Found);
 
 impl Polling {
     /// A poll with or without a turn.
-    pub(super) fn begin(has_turn: bool) -> Self {
+    pub(super) fn begin(has_turn: bool, gate: &Arc<Gate>) -> Self {
         let turn = if has_turn { Turn::Running { has_yielded: false } } else { Turn::Outside };
-        Self(TURN.with(|cell| cell.replace(turn)))
+        Self(Found::replaced_by(turn, Arc::as_ptr(gate)))
     }
 }
 
-impl Drop for Polling {
-    fn drop(&mut self) {
-        TURN.with(|cell| cell.set(self.0));
-    }
-}
-
-/// A stretch of a granted poll without its turn.
-pub(super) struct Without(Turn);
+/// A stretch of a granted poll without its turn. What is polled in it is not carried by the poll around it.
+pub(super) struct Without(Found);
 
 impl Without {
     pub(super) fn begin() -> Self {
-        let before = TURN.with(|cell| cell.replace(Turn::Outside));
-        if let (Turn::Running { .. }, Some(world)) = (before, world::table()) {
+        let without = Self(Found::replaced_by(Turn::Outside, ptr::null()));
+        if let Some(world) = without.world() {
             (world.blocking_begin)();
         }
-        Self(before)
+        without
+    }
+
+    /// The world, if there was a turn to give up.
+    fn world(&self) -> Option<&'static Abi> {
+        if self.0.turn == Turn::Outside { None } else { world::table() }
     }
 }
 
 impl Drop for Without {
     fn drop(&mut self) {
-        if let (Turn::Running { .. }, Some(world)) = (self.0, world::table()) {
+        if let Some(world) = self.world() {
             (world.blocking_end)();
         }
-        TURN.with(|cell| cell.set(self.0));
+    }
+}
+
+/// Whether the code that runs is a task's, with its turn.
+pub(super) fn is_running() -> bool {
+    TURN.with(Cell::get) != Turn::Outside
+}
+
+/// The gate whose future is being polled on this thread; null where none is.
+pub(super) fn polled() -> *const Gate {
+    POLLED.with(Cell::get)
+}
+
+/// A share of the gate that [`polled`] answered.
+pub(super) fn shared(polled: *const Gate) -> Option<Arc<Gate>> {
+    if polled.is_null() {
+        return None;
+    }
+    // SAFETY: it came from an `Arc` that the poll around this call holds, and counts itself here.
+    unsafe {
+        Arc::increment_strong_count(polled);
+        Some(Arc::from_raw(polled))
     }
 }
 

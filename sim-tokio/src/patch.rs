@@ -91,23 +91,25 @@ enum Place {
 
 use Place::{End, Entry, Text};
 
-const GATE: &str = " let future = crate::sim_door::gate(future);";
+const SPAWNED: &str = " let future = crate::sim_door::spawned(future);";
+const DRIVEN: &str = " let future = crate::sim_door::driven(future);";
+const BLOCKED_ON: &str = " let future = crate::sim_door::blocked_on(future);";
 
 /// Every change but that of the leaves.
 const CHANGES: &[Change] = &[
     needed("lib.rs", "crate root", End("\nmod sim_door;\n")),
-    needed("task/spawn.rs", "task::spawn", Entry(&["spawn_inner"], GATE)),
-    needed("runtime/handle.rs", "Handle::spawn", Entry(&["spawn_named"], GATE)),
-    local("runtime/handle.rs", "LocalRuntime::spawn_local", Entry(&["spawn_local_named"], GATE)),
-    needed("task/local.rs", "task::spawn_local", Entry(&["spawn_local_inner"], GATE)),
+    needed("task/spawn.rs", "task::spawn", Entry(&["spawn_inner"], SPAWNED)),
+    needed("runtime/handle.rs", "Handle::spawn", Entry(&["spawn_named"], SPAWNED)),
+    local("runtime/handle.rs", "LocalRuntime::spawn_local", Entry(&["spawn_local_named"], SPAWNED)),
+    needed("task/local.rs", "task::spawn_local", Entry(&["spawn_local_inner"], DRIVEN)),
     needed(
         "task/local.rs",
         "LocalSet::spawn_local",
-        Text("self.context.spawn(future,", "self.context.spawn(crate::sim_door::gate(future),"),
+        Text("self.context.spawn(future,", "self.context.spawn(crate::sim_door::driven(future),"),
     ),
-    needed("runtime/runtime.rs", "Runtime::block_on", Entry(&["block_on_inner", "block_on"], GATE)),
-    needed("runtime/handle.rs", "Handle::block_on", Entry(&["block_on_inner", "block_on"], GATE)),
-    local(LOCAL_RUNTIME, "LocalRuntime::block_on", Entry(&["block_on_inner", "block_on"], GATE)),
+    needed("runtime/runtime.rs", "Runtime::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
+    needed("runtime/handle.rs", "Handle::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
+    local(LOCAL_RUNTIME, "LocalRuntime::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
     optional(
         "task/blocking.rs",
         "block_in_place",

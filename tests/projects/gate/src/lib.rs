@@ -1,0 +1,1 @@
+//! Every way in which tokio runs a task: see `tests/tasks.rs`.
