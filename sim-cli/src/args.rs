@@ -3,7 +3,7 @@
 //! Values are checked here, so that a wrong one is reported before anything is built.
 
 use crate::config::parse;
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::{Code, Stop};
 use clap::{Args, Parser, Subcommand};
 use sim_core::choice::Seed;
@@ -115,9 +115,9 @@ pub(crate) struct CargoArgs {
     /// Where to build.
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) target_dir: Option<PathBuf>,
-    /// How the project enters the world: native, libc [default: native].
+    /// How the project enters the world: native, tokio, libc [default: the one that fits].
     #[arg(long, value_name = "DOOR", value_parser = parse::door, help_heading = "Options")]
-    pub(crate) door: Option<Door>,
+    pub(crate) door: Option<DoorKind>,
 }
 
 /// Options of `test`.

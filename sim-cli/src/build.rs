@@ -3,7 +3,7 @@
 //! Cargo does the building, with the user's own selection; its messages go to standard error.
 
 use crate::args::CargoArgs;
-use crate::door::Door;
+use crate::door::{Door, DoorKind, preloads};
 use crate::exit::Stop;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,7 +29,9 @@ pub(crate) struct Executable {
     /// Whether it understands libtest's options; `harness = false` in the manifest says that it does not.
     pub(crate) has_harness: bool,
     /// How it enters the world.
-    pub(crate) door: Door,
+    pub(crate) door: DoorKind,
+    /// The world's object, which is loaded before it where it performs runs.
+    object: Option<PathBuf>,
 }
 
 impl Executable {
@@ -78,6 +80,15 @@ impl Executable {
         command
     }
 
+    /// The same, in the world that its door leads to.
+    pub(crate) fn command_in_world(&self) -> Command {
+        let mut command = self.command();
+        if let Some(object) = &self.object {
+            command.env("LD_PRELOAD", preloads(object, env::var_os("LD_PRELOAD").as_deref()));
+        }
+        command
+    }
+
     /// Where the executable's shared objects are: beside it, and for procedural macros in the toolchain.
     fn library_path(&self) -> OsString {
         let folders = self.path.ancestors().skip(1).take(2).map(Path::to_owned);
@@ -101,7 +112,8 @@ impl Executable {
             crate_name: package.replace('-', "_"),
             target: package.to_owned(),
             has_harness: true,
-            door: Door::Native,
+            door: DoorKind::Native,
+            object: None,
         }
     }
 }
@@ -204,14 +216,15 @@ pub(crate) fn project_root(args: &CargoArgs, folder: Option<&Path>) -> Result<Pa
     Ok(manifest.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-/// Builds the tests that `words` select, from `folder` or the current one.
+/// Builds the tests that `words` select for their door, from `folder` or the current one.
 pub(crate) fn build(
     words: &[OsString],
     folder: Option<&Path>,
-    door: Door,
+    door: &Door,
 ) -> Result<Vec<Executable>, Stop> {
     let mut command = cargo();
-    command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]).args(words);
+    command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
+    door.dress(&mut command, words);
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
@@ -234,7 +247,12 @@ pub(crate) fn build(
         }
     }
     match child.wait() {
-        Ok(status) if status.success() => Ok(executables),
+        Ok(status) if status.success() => {
+            for remark in door.remarks() {
+                eprintln!("note: {remark}");
+            }
+            Ok(executables)
+        }
         _ => Err(Stop::build()),
     }
 }
@@ -261,7 +279,7 @@ struct Profile {
     test: bool,
 }
 
-fn executable(message: Message, manifests: &mut Manifests, door: Door) -> Option<Executable> {
+fn executable(message: Message, manifests: &mut Manifests, door: &Door) -> Option<Executable> {
     if message.reason != "compiler-artifact" || !message.profile?.test {
         return None;
     }
@@ -270,7 +288,6 @@ fn executable(message: Message, manifests: &mut Manifests, door: Door) -> Option
     let kind = target.kind.first().cloned().unwrap_or_default();
     Some(Executable {
         path: message.executable?,
-        door,
         has_harness: manifests.has_harness(&manifest, &kind, &target.name),
         crate_name: target.name.replace('-', "_"),
         target: target.name,
@@ -278,6 +295,8 @@ fn executable(message: Message, manifests: &mut Manifests, door: Door) -> Option
         version,
         manifest,
         kind,
+        door: door.kind,
+        object: door.object.clone(),
     })
 }
 

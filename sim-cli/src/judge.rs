@@ -7,7 +7,7 @@
 
 use crate::causes::{self, Circumstance};
 use crate::config::Settings;
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::Stop;
 use crate::list::Test;
 use crate::plan::{BATCH_RUNS, Finding};
@@ -106,7 +106,7 @@ impl Judge<'_> {
         let flavour = self.project.flavour();
         config.extend((!flavour.is_empty()).then(|| (String::from("build"), flavour.join(" "))));
         let door = test.executable.door;
-        config.extend((door != Door::Native).then(|| (String::from("door"), door.to_string())));
+        config.extend((door != DoorKind::Native).then(|| (String::from("door"), door.to_string())));
         let failed = &finding.failed;
         Ok(Simtrace {
             package: test.executable.package.clone(),

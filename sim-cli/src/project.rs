@@ -3,7 +3,7 @@
 use crate::args::CargoArgs;
 use crate::build;
 use crate::config;
-use crate::door::Door;
+use crate::door::{Door, DoorKind};
 use crate::exit::Stop;
 use crate::list::{self, Test};
 use sim_core::simtrace::{self, FAILURES, Simtrace};
@@ -78,10 +78,10 @@ impl Project {
             words.extend(said("target"));
         }
         let door = match failure.config.get("door") {
-            Some(door) => door.parse::<Door>().map_err(Stop::usage)?,
-            None => Door::Native,
+            Some(door) => door.parse::<DoorKind>().map_err(Stop::usage)?,
+            None => DoorKind::Native,
         };
-        let tests = self.build(&words, door)?;
+        let tests = self.build(&words, Some(door))?;
         let test = tests.into_iter().find(|test| test.name == failure.test);
         test.ok_or_else(|| {
             let (test, package) = (&failure.test, &failure.package);
@@ -89,16 +89,18 @@ impl Project {
         })
     }
 
-    /// How it enters the world, where no stored failure says so.
-    fn door(&self) -> Result<Door, Stop> {
+    /// The door that somebody named.
+    fn door(&self) -> Result<Option<DoorKind>, Stop> {
         match self.args.door {
-            Some(door) => Ok(door),
-            None => Ok(config::door(&self.root)?.unwrap_or_default()),
+            Some(door) => Ok(Some(door)),
+            None => config::door(&self.root),
         }
     }
 
-    fn build(&self, words: &[OsString], door: Door) -> Result<Vec<Test>, Stop> {
-        list::tests(build::build(words, self.folder.as_deref(), door)?)
+    fn build(&self, words: &[OsString], door: Option<DoorKind>) -> Result<Vec<Test>, Stop> {
+        let folder = self.folder.as_deref();
+        let door = Door::open(door, &self.args, folder)?;
+        list::tests(build::build(words, folder, &door)?)
     }
 
     /// The folder of the stored failures.

@@ -3,7 +3,7 @@
 use crate::args::{CargoArgs, ReplayArgs};
 use crate::causes;
 use crate::config::STALL;
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::{Code, Stop};
 use crate::list::{Selection, Test};
 use crate::project::{Project, shown};
@@ -177,8 +177,8 @@ fn tell(name: &str, failed: &Failed) -> String {
 /// Starts the debugger on the run, at the panic if there is one.
 fn debug(target: &Target) -> Result<Code, Stop> {
     let scratch = Scratch::new()?;
-    let mut run = worker::command(&target.test)?;
-    let named = (target.test.executable.door != Door::Native).then(|| target.test.name.clone());
+    let mut run = worker::command(&target.test);
+    let named = (target.test.executable.door != DoorKind::Native).then(|| target.test.name.clone());
     let order = Order { echo: true, test: named, ..target.order.clone() };
     worker::ordered(&mut run, &order, &scratch.path("report"))?;
     let debugger = ["rust-gdb", "gdb"].into_iter().find(|name| is_there(name));

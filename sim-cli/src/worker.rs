@@ -7,10 +7,9 @@ mod outcome;
 
 pub(crate) use outcome::{Begin, End, Failed, Outcome};
 
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::Stop;
 use crate::list::Test;
-use crate::object;
 use serde::Serialize;
 use std::cell::Cell;
 use std::env;
@@ -136,12 +135,12 @@ impl Worker {
         around: &Surroundings,
         stall: Duration,
     ) -> Result<Self, Stop> {
-        let mut command = command(test)?;
-        if test.executable.door != Door::Native && !around.shown {
+        let mut command = command(test);
+        if test.executable.door != DoorKind::Native && !around.shown {
             // A panic's place and text are what is reported; collecting the frames costs more than most runs.
             command.env("RUST_BACKTRACE", "0");
         }
-        let named = (test.executable.door != Door::Native).then(|| test.name.clone());
+        let named = (test.executable.door != DoorKind::Native).then(|| test.name.clone());
         let order = Order { test: named, ..order.clone() };
         Self::of_command(command, &test.name, &order, scratch, around, stall)
     }
@@ -228,8 +227,8 @@ pub(crate) fn ordered(command: &mut Command, order: &Order, report: &Path) -> Re
 }
 
 /// The command line of `test`.
-pub(crate) fn command(test: &Test) -> Result<Command, Stop> {
-    let mut command = test.executable.command();
+pub(crate) fn command(test: &Test) -> Command {
+    let mut command = test.executable.command_in_world();
     if test.executable.has_harness {
         command.arg(&test.path).args([
             "--exact",
@@ -238,10 +237,7 @@ pub(crate) fn command(test: &Test) -> Result<Command, Stop> {
             "--test-threads=1",
         ]);
     }
-    if test.executable.door == Door::Libc {
-        command.env("LD_PRELOAD", object::path()?);
-    }
-    Ok(command)
+    command
 }
 
 /// Waits between looks, longer and longer: a short batch is not delayed and a long one costs nothing.

@@ -1,7 +1,7 @@
 //! Gated tasks: futures of another runtime that run when they are granted; the contract is in `sim-abi`.
 //!
 //! ```text
-//! ready ──grant──▶ granted ──begin──▶ running ──end──▶ waiting ──wake──▶ ready
+//! (opened: waiting) ready ──grant──▶ granted ──begin──▶ running ──end──▶ waiting ──wake──▶ ready
 //!    ▲                │                  └──── woken meanwhile: ready ────▲
 //!    │                └──withdraw──▶ unserved ──begin──▶ running
 //!    └── a refused begin of an unserved task ──┘
@@ -165,9 +165,9 @@ impl World {
         };
         let (actor, ordinal) = child(env, children, name);
         env.event(Kind::Spawn, actor.path, u64::from(ordinal), 0, 0);
-        let id = gates.insert(Task {
+        gates.insert(Task {
             actor,
-            state: State::Ready,
+            state: State::Waiting,
             turns: 0,
             woken: false,
             passes: false,
@@ -177,9 +177,7 @@ impl World {
             spawned_at: at.into(),
             since: env.now,
             children: Vec::new(),
-        });
-        self.enable_task(id);
-        id
+        })
     }
 
     fn wake_task(&mut self, id: TaskId) {

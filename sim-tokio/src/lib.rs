@@ -14,8 +14,8 @@
 //! changed; a tokio that cannot be changed is compiled unchanged in silence.
 
 pub mod patch;
-pub mod source;
 mod sites;
+pub mod source;
 pub mod unit;
 pub mod wrapper;
 

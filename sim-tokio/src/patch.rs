@@ -107,9 +107,21 @@ const CHANGES: &[Change] = &[
         "LocalSet::spawn_local",
         Text("self.context.spawn(future,", "self.context.spawn(crate::sim_door::driven(future),"),
     ),
-    needed("runtime/runtime.rs", "Runtime::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
-    needed("runtime/handle.rs", "Handle::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
-    local(LOCAL_RUNTIME, "LocalRuntime::block_on", Entry(&["block_on_inner", "block_on"], BLOCKED_ON)),
+    needed(
+        "runtime/runtime.rs",
+        "Runtime::block_on",
+        Entry(&["block_on_inner", "block_on"], BLOCKED_ON),
+    ),
+    needed(
+        "runtime/handle.rs",
+        "Handle::block_on",
+        Entry(&["block_on_inner", "block_on"], BLOCKED_ON),
+    ),
+    local(
+        LOCAL_RUNTIME,
+        "LocalRuntime::block_on",
+        Entry(&["block_on_inner", "block_on"], BLOCKED_ON),
+    ),
     optional(
         "task/blocking.rs",
         "block_in_place",
@@ -182,7 +194,11 @@ pub struct Patcher {
 
 impl Default for Patcher {
     fn default() -> Self {
-        Self { found: vec![false; CHANGES.len()], has_local_runtime: false, report: Report::default() }
+        Self {
+            found: vec![false; CHANGES.len()],
+            has_local_runtime: false,
+            report: Report::default(),
+        }
     }
 }
 
@@ -235,7 +251,11 @@ impl Patcher {
             let before = text.len() - rest.len() + at;
             // Inside a task dump only: `Notified` is a sync point of its own.
             let is_dump = path == "sync/notify.rs";
-            let end = if call == POLL { rest[at..].find(')').map(|len| at + len + 1) } else { Some(at + call.len()) };
+            let end = if call == POLL {
+                rest[at..].find(')').map(|len| at + len + 1)
+            } else {
+                Some(at + call.len())
+            };
             let Some(end) = end else { break };
             changed.push_str(&rest[..at]);
             let original = &rest[at..end];
@@ -245,9 +265,13 @@ impl Patcher {
                 let (kind, object) = self.name(path, function_before(&text[..before]));
                 if call == POLL {
                     let cx = &original[POLL.len()..original.len() - 1];
-                    changed.push_str(&format!("crate::sim_door::leaf({original}, {cx}, \"{kind}\", {object})"));
+                    changed.push_str(&format!(
+                        "crate::sim_door::leaf({original}, {cx}, \"{kind}\", {object})"
+                    ));
                 } else {
-                    changed.push_str(&format!("{original} crate::sim_door::leaf_of(\"{kind}\", {object}).await;"));
+                    changed.push_str(&format!(
+                        "{original} crate::sim_door::leaf_of(\"{kind}\", {object}).await;"
+                    ));
                 }
             }
             rest = &rest[end..];

@@ -32,7 +32,12 @@ pub(crate) const LEAVES: &[Leaf] = &[
     leaf("sync/mpsc/chan.rs", "recv", "tokio.sync.mpsc.recv", "&self.inner.semaphore"),
     leaf("sync/mpsc/chan.rs", "recv_many", "tokio.sync.mpsc.recv", "&self.inner.semaphore"),
     leaf("sync/broadcast.rs", "poll", "tokio.sync.broadcast.recv", "&*self.receiver.shared"),
-    leaf("sync/oneshot.rs", "poll_closed", "tokio.sync.oneshot.closed", "&**self.inner.as_ref().unwrap()"),
+    leaf(
+        "sync/oneshot.rs",
+        "poll_closed",
+        "tokio.sync.oneshot.closed",
+        "&**self.inner.as_ref().unwrap()",
+    ),
     leaf("sync/oneshot.rs", "poll_recv", "tokio.sync.oneshot.recv", "self"),
     leaf("sync/watch.rs", "changed_impl", "tokio.sync.watch.changed", "shared"),
     leaf("sync/watch.rs", "closed", "tokio.sync.watch.closed", "&*self.shared"),

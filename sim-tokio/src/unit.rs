@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_check_is_the_same_unit() {
-        let check = "--crate-name tokio /r/tokio-1.54.1/src/lib.rs --emit=dep-info,metadata --target x";
+        let check =
+            "--crate-name tokio /r/tokio-1.54.1/src/lib.rs --emit=dep-info,metadata --target x";
         assert_eq!(of(check, "tokio", "1.54.1"), Unit::Tokio { source: 2 });
     }
 }

@@ -53,8 +53,12 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => write!(f, "the wrapper was called without a compiler"),
-            Self::Start(command, error) => write!(f, "{} cannot be started: {error}", command.display()),
-            Self::Tokio(version, failure) => write!(f, "tokio {version} cannot be simulated: {failure}"),
+            Self::Start(command, error) => {
+                write!(f, "{} cannot be started: {error}", command.display())
+            }
+            Self::Tokio(version, failure) => {
+                write!(f, "tokio {version} cannot be simulated: {failure}")
+            }
         }
     }
 }
@@ -151,7 +155,8 @@ fn mended(text: &str, copy: &Path, original: &Path) -> String {
     for line in text.lines().filter(|line| !line.starts_with(&door)) {
         match line.split_once(": ") {
             Some((target, files)) => {
-                let kept: Vec<_> = files.split(' ').filter(|file| !file.starts_with(&door)).collect();
+                let kept: Vec<_> =
+                    files.split(' ').filter(|file| !file.starts_with(&door)).collect();
                 lines.push_str(&format!("{target}: {}", kept.join(" ").replace(&copy, &original)));
             }
             None => lines.push_str(&line.replace(&copy, &original)),
@@ -169,7 +174,8 @@ fn escaped(path: &Path) -> String {
 /// Where rustc lists what it reads: `<out-dir>/<crate><extra-filename>.d`.
 fn dependencies(args: &[OsString]) -> Option<PathBuf> {
     let folder = option(args, "--out-dir")?;
-    let extra = args.iter().find_map(|arg| arg.to_str()?.strip_prefix("extra-filename=")).unwrap_or("");
+    let extra =
+        args.iter().find_map(|arg| arg.to_str()?.strip_prefix("extra-filename=")).unwrap_or("");
     Some(Path::new(folder).join(format!("tokio{extra}.d")))
 }
 

@@ -1,7 +1,7 @@
 //! `sim.toml`: the options of a project, with strict keys.
 
 use super::parse::{self, Format};
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::Stop;
 use sim_core::choice::Seed;
 use std::fs;
@@ -34,7 +34,7 @@ pub(crate) struct SimToml {
     pub(crate) seed: Option<Seed>,
     pub(crate) jobs: Option<usize>,
     pub(crate) strategy: Option<String>,
-    pub(crate) door: Option<Door>,
+    pub(crate) door: Option<DoorKind>,
     pub(crate) faults: Option<String>,
     pub(crate) fail_fast: Option<bool>,
     pub(crate) format: Option<Format>,
@@ -177,7 +177,7 @@ mod tests {
             (file.jobs, file.strategy.as_deref(), file.fail_fast),
             (Some(3), Some("pct:2"), Some(true))
         );
-        assert_eq!(file.door, Some(Door::Libc));
+        assert_eq!(file.door, Some(DoorKind::Libc));
         assert_eq!((file.format, file.stall), (Some(Format::Json), Some(Duration::from_secs(9))));
         assert_eq!(
             (file.tests[0].part.as_str(), file.tests[0].runs, file.tests[0].time),

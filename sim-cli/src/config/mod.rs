@@ -4,7 +4,7 @@ pub(crate) mod file;
 pub(crate) mod parse;
 
 use crate::args::TestArgs;
-use crate::door::Door;
+use crate::door::DoorKind;
 use crate::exit::Stop;
 use file::{Override, SimToml};
 use parse::{Format, Shard};
@@ -67,7 +67,7 @@ impl Budget {
 }
 
 /// The door of a project where the command line names none: `SIM_DOOR`, then `sim.toml`.
-pub(crate) fn door(root: &Path) -> Result<Option<Door>, Stop> {
+pub(crate) fn door(root: &Path) -> Result<Option<DoorKind>, Stop> {
     let variable = read(
         |name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
         "SIM_DOOR",
@@ -136,7 +136,7 @@ struct Variables {
     seed: Option<Seed>,
     jobs: Option<usize>,
     strategy: Option<String>,
-    door: Option<Door>,
+    door: Option<DoorKind>,
     faults: Option<String>,
     shard: Option<Shard>,
     format: Option<Format>,
@@ -272,7 +272,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             stop,
-            Stop::usage("SIM_DOOR: 'window' is not a door: there are native and libc")
+            Stop::usage("SIM_DOOR: 'window' is not a door: there are native, tokio and libc")
         );
     }
 }

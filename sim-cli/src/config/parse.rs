@@ -2,7 +2,7 @@
 //!
 //! An error is the part of a sentence that follows the option's name.
 
-use crate::door::Door;
+use crate::door::DoorKind;
 use sim_core::choice::Seed;
 use sim_core::policy::PolicyKind;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub(crate) fn strategy(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn door(text: &str) -> Result<Door, String> {
+pub(crate) fn door(text: &str) -> Result<DoorKind, String> {
     text.parse()
 }
 

@@ -1,38 +1,39 @@
-//! How a project enters the world.
+//! The doors by name.
 
 use core::fmt;
 use core::str::FromStr;
 
 /// How a project enters the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum DoorKind {
     /// Its tests are written against `sim`, which brings the world along.
     #[default]
     Native,
+    /// A build of its own in which tokio lets us order tasks, with an object loaded before it.
+    Tokio,
     /// The executables as cargo builds them, with an object loaded before them.
     Libc,
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for DoorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Native => "native",
+            Self::Tokio => "tokio",
             Self::Libc => "libc",
         })
     }
 }
 
-impl FromStr for Door {
+impl FromStr for DoorKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "native" => Ok(Self::Native),
+            "tokio" => Ok(Self::Tokio),
             "libc" => Ok(Self::Libc),
-            "tokio" => Err(String::from(
-                "the tokio door comes with a later version: --door libc runs a plain project as cargo builds it",
-            )),
-            _ => Err(format!("'{text}' is not a door: there are native and libc")),
+            _ => Err(format!("'{text}' is not a door: there are native, tokio and libc")),
         }
     }
 }
