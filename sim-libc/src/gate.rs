@@ -7,8 +7,8 @@
 //!    └── a refused begin of an unserved task ──┘
 //! ```
 //!
-//! A task that is woken while another is granted stands around it (a set of local tasks inside a task): it *passes*, which means that it
-//! is granted as well, since the inner one is polled by it.
+//! A task that stands around another one (a set of local tasks inside a task) is the gate's own business: it passes without a turn while
+//! what it carries has one.
 
 #![expect(unsafe_code, reason = "the gate's function is called with what the gate gave")]
 
@@ -46,8 +46,6 @@ struct Task {
     state: State,
     turns: u32,
     woken: bool,
-    /// It was woken by a grant while it ran: it is to be polled once more for what stands inside it.
-    passes: bool,
     /// It has given up this turn at a sync point already.
     yielded: bool,
     gate: usize,
@@ -64,10 +62,6 @@ pub struct Gates {
     free: Vec<u32>,
     /// The task whose grant is outstanding.
     granted: Option<TaskId>,
-    /// How many grants' functions are being called.
-    calling: u32,
-    /// What stands around the task that is being granted, and is to be woken once the world is free.
-    passing: Vec<Grant>,
 }
 
 /// A task that was granted: its runtime is to be woken.
@@ -81,9 +75,7 @@ pub struct Grant {
 impl Grant {
     /// Wakes the task's runtime. The program's code runs: nothing of the world may be lent.
     pub fn call(self) {
-        with(|world| world.gates.calling += 1);
         (self.function)(self.gate as *const c_void);
-        with(|world| world.gates.calling -= 1);
     }
 }
 
@@ -170,7 +162,6 @@ impl World {
             state: State::Waiting,
             turns: 0,
             woken: false,
-            passes: false,
             yielded: false,
             gate,
             grant,
@@ -181,16 +172,9 @@ impl World {
     }
 
     fn wake_task(&mut self, id: TaskId) {
-        let calling = self.gates.calling > 0;
         let Some(task) = self.gates.get(id) else { return };
         match task.state {
-            State::Running if calling => task.passes = true,
             State::Running => task.woken = true,
-            State::Waiting if calling => {
-                task.state = State::Granted;
-                let grant = Grant { gate: task.gate, function: task.grant };
-                self.gates.passing.push(grant);
-            }
             State::Waiting => self.enable_task(id),
             State::Ready | State::Granted | State::Unserved => {}
         }
@@ -229,7 +213,7 @@ impl World {
             State::Ready | State::Running | State::Waiting => return false,
         }
         task.state = State::Running;
-        (task.woken, task.passes, task.yielded) = (false, false, false);
+        (task.woken, task.yielded) = (false, false);
         task.turns += 1;
         let (actor, turns) = (task.actor, task.turns);
         if self.gates.granted == Some(id) {
@@ -244,8 +228,8 @@ impl World {
         true
     }
 
-    /// Ends a task's turn. Answers what stands around it and is to be polled again.
-    fn end_task(&mut self, id: TaskId, done: bool) -> Option<Grant> {
+    /// Ends a task's turn.
+    fn end_task(&mut self, id: TaskId, done: bool) {
         self.charge(self.config.poll_cost_ns);
         self.enabled.charge(self.env.actor.path, self.config.poll_cost_ns);
         let ended = self.env.actor;
@@ -254,23 +238,15 @@ impl World {
             self.env.actor = before;
         }
         let now = self.env.now;
-        let task = self.gates.get(id)?;
-        task.actor = ended;
-        task.since = now;
+        let Some(task) = self.gates.get(id) else { return };
+        (task.actor, task.since) = (ended, now);
         if done {
             self.env.event(Kind::End, ended.path, 0, 0, 0);
-            return None;
-        }
-        if task.passes {
-            task.state = State::Granted;
-            return Some(Grant { gate: task.gate, function: task.grant });
-        }
-        if task.woken {
+        } else if task.woken {
             self.enable_task(id);
         } else {
             task.state = State::Waiting;
         }
-        None
     }
 
     fn close_task(&mut self, id: TaskId) {
@@ -314,12 +290,8 @@ extern "C" fn task_open(
 }
 
 extern "C" fn task_wake(task: u64) {
-    if !is_member() {
-        return;
-    }
-    with(|world| world.wake_task(TaskId::from_bits(task)));
-    while let Some(grant) = with(|world| world.gates.passing.pop()) {
-        grant.call();
+    if is_member() {
+        with(|world| world.wake_task(TaskId::from_bits(task)));
     }
 }
 
@@ -328,10 +300,7 @@ extern "C" fn task_begin(task: u64) -> bool {
 }
 
 extern "C" fn task_end(task: u64, done: bool) {
-    let around = with(|world| world.end_task(TaskId::from_bits(task), done));
-    if let Some(grant) = around {
-        grant.call();
-    }
+    with(|world| world.end_task(TaskId::from_bits(task), done));
     if !with(|world| world.gates.is_granting()) {
         turn::give_up_at_gate();
     }

@@ -138,9 +138,15 @@ extern "C" fn grant(gate: *const c_void) {
     // `Pass` keeps the gate.
     let gate = unsafe { &*gate.cast::<Gate>() };
     gate.carriers(|carrier| carrier.carries.store(true, Ordering::Release));
-    turn::granting(|| {
+    let wake = || {
         gate.wake_runtime();
         gate.carriers(Gate::wake_runtime);
+    };
+    // At the end of a poll the runtime runs and looks into its queue next. In the middle of a wait it sleeps on this very
+    // thread, and must be woken as from another.
+    turn::granting(|| match turn::is_ending() {
+        true => wake(),
+        false => crate::runtime::context::sim_without_scheduler(wake),
     });
 }
 
@@ -180,7 +186,7 @@ impl Drop for Pass {
         self.gate.is_open.store(false, Ordering::Release);
         self.gate.carriers(|carrier| carrier.carries.store(false, Ordering::Release));
         if self.has_turn {
-            (self.gate.world.task_end)(task, true);
+            turn::ending(|| (self.gate.world.task_end)(task, true));
         }
         (self.gate.world.task_close)(task);
     }
@@ -246,7 +252,7 @@ impl Pass {
         drop(polling);
         if self.has_turn && answer.is_pending() {
             self.has_turn = false;
-            (self.gate.world.task_end)(self.gate.task(), false);
+            turn::ending(|| (self.gate.world.task_end)(self.gate.task(), false));
         }
         answer
     }

@@ -24,6 +24,8 @@ thread_local! {
     static TURN: Cell<Turn> = const { Cell::new(Turn::Outside) };
     /// Whether the world is granting on this thread: whom that wakes is carried along.
     static IS_GRANTING: Cell<bool> = const { Cell::new(false) };
+    /// Whether a turn is being given up at the end of a poll.
+    static IS_ENDING: Cell<bool> = const { Cell::new(false) };
     /// The gate whose future is being polled.
     static POLLED: Cell<*const Gate> = const { Cell::new(ptr::null()) };
     /// How often a gate was woken on this thread.
@@ -113,6 +115,18 @@ pub(super) fn granting(wake: impl FnOnce()) {
     let before = IS_GRANTING.with(|cell| cell.replace(true));
     wake();
     IS_GRANTING.with(|cell| cell.set(before));
+}
+
+/// Gives up a turn at the end of a poll by `end`.
+pub(super) fn ending(end: impl FnOnce()) {
+    let before = IS_ENDING.with(|cell| cell.replace(true));
+    end();
+    IS_ENDING.with(|cell| cell.set(before));
+}
+
+/// Whether a turn is being given up at the end of a poll.
+pub(super) fn is_ending() -> bool {
+    IS_ENDING.with(Cell::get)
 }
 
 /// Whether a wake on this thread is part of a grant.

@@ -95,9 +95,28 @@ const SPAWNED: &str = " let future = crate::sim_door::spawned(future);";
 const DRIVEN: &str = " let future = crate::sim_door::driven(future);";
 const BLOCKED_ON: &str = " let future = crate::sim_door::blocked_on(future);";
 
+/// A grant in the middle of a wait comes from outside the runtime, although on its thread: what the runtime does for a wake of its
+/// own, which is to go on without a word because it runs, would leave it asleep.
+const WITHOUT_SCHEDULER: &str = "
+cfg_rt! {
+    pub(crate) fn sim_without_scheduler<R>(f: impl FnOnce() -> R) -> R {
+        struct Reset(*const scheduler::Context);
+        impl Drop for Reset {
+            fn drop(&mut self) {
+                let _ = CONTEXT.try_with(|c| c.scheduler.inner.set(self.0));
+            }
+        }
+        let before = CONTEXT.try_with(|c| c.scheduler.inner.replace(std::ptr::null()));
+        let _reset = before.ok().map(Reset);
+        f()
+    }
+}
+";
+
 /// Every change but that of the leaves.
 const CHANGES: &[Change] = &[
     needed("lib.rs", "crate root", End("\nmod sim_door;\n")),
+    needed("runtime/context.rs", "scheduler's context", End(WITHOUT_SCHEDULER)),
     needed("task/spawn.rs", "task::spawn", Entry(&["spawn_inner"], SPAWNED)),
     needed("runtime/handle.rs", "Handle::spawn", Entry(&["spawn_named"], SPAWNED)),
     local("runtime/handle.rs", "LocalRuntime::spawn_local", Entry(&["spawn_local_named"], SPAWNED)),
