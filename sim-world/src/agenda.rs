@@ -101,12 +101,10 @@ impl Queue {
     /// Takes out the next entry, if it is due at `now`.
     #[inline]
     fn pop_due(&mut self, now: Instant) -> Option<u32> {
-        let line = self.line.front().filter(|line| line.at <= now);
         let Some(heap) = self.heap.peek().filter(|heap| heap.at <= now) else {
-            let entry = line?.entry;
-            self.line.pop_front();
-            return Some(entry);
+            return self.line.pop_front_if(|line| line.at <= now).map(|line| line.entry);
         };
+        let line = self.line.front().filter(|line| line.at <= now);
         // The heap's order is reversed: what comes first is the greatest.
         match line.filter(|line| *line > heap).map(|line| line.entry) {
             Some(entry) => {
