@@ -12,6 +12,9 @@ use core::task::{Context, Poll};
 use sim_time::{Instant, Key};
 use std::time::Duration;
 
+/// Fewer sleepers than this lie in the cache of a core anyway, and asking for their memory would be in vain.
+const CROWD: usize = 4096;
+
 /// An entry of the wheel: twelve bytes, with which a place of the wheel is half a line of the cache.
 ///
 /// Nearly every timer is waited for by the task that set it, and its name is that task's, which the cell
@@ -80,7 +83,9 @@ impl Runtime {
             self.enabled.insert(Member { runnable, path, ordinal, level: 0 });
         }
         self.timers_due = self.timers.next_deadline().unwrap_or(Instant::MAX);
-        self.get_ready();
+        if self.timers.len() >= CROWD {
+            self.get_ready();
+        }
     }
 
     /// Asks for the memory of the tasks that will be woken next: for the future of the first, whose cell was asked for a turn
