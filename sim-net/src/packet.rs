@@ -203,8 +203,8 @@ pub struct Packet {
 pub enum Body {
     /// A TCP segment (RFC 9293).
     Tcp(Segment),
-    /// A UDP datagram (RFC 768).
-    Udp(Payload),
+    /// A UDP datagram (RFC 768), with the traffic class of its packet.
+    Udp(Payload, u8),
     /// "Port unreachable" (RFC 792, RFC 4443), quoting the datagram that found nobody.
     Unreachable {
         /// The source of the quoted datagram: the receiver of this notice.
@@ -234,7 +234,7 @@ impl Body {
     pub fn payload(&self) -> &[u8] {
         match self {
             Self::Tcp(segment) => &segment.payload,
-            Self::Udp(payload) => payload,
+            Self::Udp(payload, _) => payload,
             Self::Unreachable { .. } => &[],
         }
     }

@@ -8,10 +8,10 @@ use crate::packet::{Ends, Flow};
 use crate::payload::Payload;
 use crate::stack::{Binding, Io, Options, SocketId};
 use crate::tcp::Shut;
-use sim_core::backend::{Domain, Readiness, Received, RecvFlags, Shutdown};
+use sim_core::backend::{Control, Domain, Readiness, Received, RecvFlags, Shutdown};
 use sim_core::{Errno, Result};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The longest payload over IPv4: 65,535 less the headers of IP and UDP.
 pub(crate) const MAX_V4_BYTES: usize = 65_507;
@@ -19,6 +19,16 @@ pub(crate) const MAX_V4_BYTES: usize = 65_507;
 pub(crate) const MAX_V6_BYTES: usize = 65_527;
 /// What each waiting datagram takes of the receive buffer besides its payload.
 const OVERHEAD_BYTES: usize = 768;
+
+/// A datagram that waits to be received.
+#[derive(Debug)]
+struct Waiting {
+    payload: Payload,
+    from: SocketAddr,
+    /// The host's own address that it was sent to.
+    to: IpAddr,
+    class: u8,
+}
 
 /// A way that a socket's datagrams take.
 #[derive(Debug)]
@@ -45,7 +55,7 @@ pub(crate) struct Datagrams {
     pub(crate) binding: Binding,
     pub(crate) error: Option<Errno>,
     pub(crate) shut: Shut,
-    queue: VecDeque<(SocketAddr, Payload)>,
+    queue: VecDeque<Waiting>,
     /// What the queue takes of the receive buffer.
     queued_bytes: usize,
 }
@@ -88,12 +98,12 @@ impl Datagrams {
 
     /// The length of the first datagram, 0 if there is none.
     pub(crate) fn first_len(&self) -> usize {
-        self.queue.front().map_or(0, |(_, payload)| payload.len())
+        self.queue.front().map_or(0, |waiting| waiting.payload.len())
     }
 
     /// Takes in an arriving datagram, if there is room.
     #[inline]
-    pub(crate) fn take(&mut self, io: &mut Io, from: SocketAddr, payload: Payload) {
+    pub(crate) fn take(&mut self, io: &mut Io, ends: &Ends, class: u8, payload: Payload) {
         let charge = payload.len() + OVERHEAD_BYTES;
         if !self.queue.is_empty()
             && self.queued_bytes + charge > self.options.receive_buffer as usize
@@ -101,8 +111,18 @@ impl Datagrams {
             return;
         }
         self.queued_bytes += charge;
-        self.queue.push_back((from, payload));
+        let (from, to) = (ends.src(), ends.dst().ip());
+        self.queue.push_back(Waiting { payload, from, to, class });
         io.out.ready.push((self.id, Readiness::IN));
+    }
+
+    /// What the program asked to be told of the first datagram.
+    pub(crate) fn told(&self) -> Vec<Control> {
+        let told = self
+            .queue
+            .front()
+            .map(|waiting| self.options.rare.told(self.domain, waiting.to, waiting.class));
+        told.unwrap_or_default()
     }
 
     /// The connected peer's port is closed.
@@ -117,7 +137,9 @@ impl Datagrams {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let Some((from, payload)) = self.queue.front() else { return Err(Errno::EAGAIN) };
+        let Some(Waiting { payload, from, .. }) = self.queue.front() else {
+            return Err(Errno::EAGAIN);
+        };
         let copied = payload.len().min(into.len());
         into[..copied].copy_from_slice(&payload[..copied]);
         let len = if flags.whole_len { payload.len() } else { copied };

@@ -2,8 +2,8 @@
 
 use crate::errno::{Answer, errno};
 use crate::message;
-use rustix::net::sockopt;
-use sim_core::backend::{Credentials, OptionName, SocketOption};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use sim_core::backend::{Credentials, Domain, OptionName, SocketKind, SocketOption};
 use sim_core::{Env, Errno, Result};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -12,7 +12,12 @@ use std::time::Duration;
 pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Result<()> {
     match option {
         // Linux knows the name, for reading alone.
-        SocketOption::Error(_) | SocketOption::PeerCredentials(_) => {
+        SocketOption::Error(_)
+        | SocketOption::PeerCredentials(_)
+        | SocketOption::Type(_)
+        | SocketOption::Domain(_)
+        | SocketOption::Protocol(_)
+        | SocketOption::AcceptsConnections(_) => {
             return Err(Errno::ENOPROTOOPT);
         }
         SocketOption::ReuseAddr(on) => sockopt::set_socket_reuseaddr(fd, on),
@@ -31,6 +36,13 @@ pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Re
         SocketOption::KeepCount(count) => sockopt::set_tcp_keepcnt(fd, count),
         SocketOption::V6Only(on) => sockopt::set_ipv6_v6only(fd, on),
         SocketOption::Ttl(hops) => sockopt::set_ip_ttl(fd, hops),
+        SocketOption::Tos(class) => sockopt::set_ip_tos(fd, class),
+        SocketOption::TrafficClass(class) => sockopt::set_ipv6_tclass(fd, class.into()),
+        SocketOption::UnicastHops(hops) => sockopt::set_ipv6_unicast_hops(fd, Some(hops)),
+        SocketOption::MulticastTtl(hops) => sockopt::set_ip_multicast_ttl(fd, hops.into()),
+        SocketOption::MulticastHops(hops) => sockopt::set_ipv6_multicast_hops(fd, hops.into()),
+        SocketOption::MulticastLoop(on) => sockopt::set_ip_multicast_loop(fd, on),
+        SocketOption::MulticastLoopV6(on) => sockopt::set_ipv6_multicast_loop(fd, on),
         SocketOption::PassCredentials(on) => sockopt::set_socket_passcred(fd, on),
         SocketOption::SynCount(_) => return Err(unsupported(env, "TCP_SYNCNT")),
         other => return Err(unsupported(env, &format!("{other:?}"))),
@@ -63,6 +75,43 @@ pub(crate) fn get(env: &mut Env, fd: BorrowedFd<'_>, name: OptionName) -> Result
         OptionName::KeepCount => sockopt::tcp_keepcnt(fd).map(SocketOption::KeepCount),
         OptionName::V6Only => sockopt::ipv6_v6only(fd).map(SocketOption::V6Only),
         OptionName::Ttl => sockopt::ip_ttl(fd).map(SocketOption::Ttl),
+        OptionName::Type => sockopt::socket_type(fd).map(|kind| {
+            SocketOption::Type(match kind {
+                SocketType::STREAM => SocketKind::Stream,
+                SocketType::SEQPACKET => SocketKind::SeqPacket,
+                _ => SocketKind::Datagram,
+            })
+        }),
+        OptionName::Domain => sockopt::socket_domain(fd).map(|domain| {
+            SocketOption::Domain(match domain {
+                AddressFamily::UNIX => Domain::Unix,
+                AddressFamily::INET6 => Domain::Inet6,
+                _ => Domain::Inet,
+            })
+        }),
+        OptionName::Protocol => sockopt::socket_protocol(fd).map(|protocol| {
+            SocketOption::Protocol(protocol.map_or(0, |protocol| protocol.as_raw().get()))
+        }),
+        OptionName::AcceptsConnections => {
+            sockopt::socket_acceptconn(fd).map(SocketOption::AcceptsConnections)
+        }
+        OptionName::Tos => sockopt::ip_tos(fd).map(SocketOption::Tos),
+        OptionName::TrafficClass => {
+            sockopt::ipv6_tclass(fd).map(|class| SocketOption::TrafficClass(class as u8))
+        }
+        OptionName::UnicastHops => sockopt::ipv6_unicast_hops(fd).map(SocketOption::UnicastHops),
+        OptionName::MulticastTtl => {
+            sockopt::ip_multicast_ttl(fd).map(|hops| SocketOption::MulticastTtl(hops as u8))
+        }
+        OptionName::MulticastHops => {
+            sockopt::ipv6_multicast_hops(fd).map(|hops| SocketOption::MulticastHops(hops as u8))
+        }
+        OptionName::MulticastLoop => {
+            sockopt::ip_multicast_loop(fd).map(SocketOption::MulticastLoop)
+        }
+        OptionName::MulticastLoopV6 => {
+            sockopt::ipv6_multicast_loop(fd).map(SocketOption::MulticastLoopV6)
+        }
         OptionName::PassCredentials => {
             sockopt::socket_passcred(fd).map(SocketOption::PassCredentials)
         }

@@ -38,7 +38,7 @@ impl Universe {
 
     /// A call on a socket: the model's answer, noted, and what it put out carried on.
     #[inline]
-    fn on_socket<T>(
+    pub(crate) fn on_socket<T>(
         &mut self,
         env: &mut Env,
         fd: Fd,

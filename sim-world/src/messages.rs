@@ -1,8 +1,7 @@
 //! Addresses and messages of the two families of sockets, where a call may be of either.
 
 use crate::universe::Universe;
-use crate::unix::refuse_control;
-use sim_core::backend::{Address, Backend, Message, ReceivedMessage, RecvFlags};
+use sim_core::backend::{Address, Call, Message, ReceivedMessage, RecvFlags};
 use sim_core::{Env, Errno, Fd, Result};
 
 impl Universe {
@@ -29,15 +28,18 @@ impl Universe {
         fd: Fd,
         message: Message<'_>,
     ) -> Result<usize> {
-        self.socket_of(fd)?;
-        if let Some(control) = message.control.first() {
-            return Err(refuse_control(env, control));
-        }
-        match message.to {
-            None => self.send(env, fd, message.data),
-            Some(Address::Inet(to)) => self.send_to(env, fd, message.data, to),
-            Some(Address::Unix(_)) => Err(Errno::EAFNOSUPPORT),
-        }
+        let to = match message.to {
+            None => None,
+            Some(Address::Inet(to)) => Some(to),
+            Some(Address::Unix(_)) => return self.socket_of(fd).and(Err(Errno::EAFNOSUPPORT)),
+        };
+        self.on_socket(
+            env,
+            fd,
+            Call::SendMessage,
+            |stack, env, socket| stack.send_message(env, socket, message.data, to, message.control),
+            |&len| len as u64,
+        )
     }
 
     /// Receives a message over IP.
@@ -48,12 +50,18 @@ impl Universe {
         into: &mut [u8],
         flags: RecvFlags,
     ) -> Result<ReceivedMessage> {
-        let received = self.recv_from(env, fd, into, flags)?;
+        let (received, is_datagram, control) = self.on_socket(
+            env,
+            fd,
+            Call::RecvMessage,
+            |stack, env, socket| stack.recv_message(env, socket, into, flags),
+            |(received, ..)| received.len as u64,
+        )?;
         Ok(ReceivedMessage {
             len: received.len,
-            from: Some(Address::Inet(received.from)),
+            from: is_datagram.then_some(Address::Inet(received.from)),
             truncated: received.truncated,
-            control: Vec::new(),
+            control,
         })
     }
 }

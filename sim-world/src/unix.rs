@@ -353,7 +353,7 @@ impl Universe {
 }
 
 /// Refuses ancillary data that means nothing here.
-pub(crate) fn refuse_control(env: &mut Env, control: &Control) -> Errno {
+fn refuse_control(env: &mut Env, control: &Control) -> Errno {
     env.trace.notice(format!(
         "ancillary data {control:?} is not modelled on this socket: sending it answers EOPNOTSUPP"
     ));

@@ -108,6 +108,44 @@ pub enum SocketOption {
     PassCredentials(bool),
     /// `SO_PEERCRED`: who the peer was when the connection was made. It can be asked for alone.
     PeerCredentials(Credentials),
+    /// `SO_TYPE`. It can be asked for alone.
+    Type(SocketKind),
+    /// `SO_DOMAIN`. It can be asked for alone.
+    Domain(Domain),
+    /// `SO_PROTOCOL`: 6 for TCP, 17 for UDP, 0 for Unix. It can be asked for alone.
+    Protocol(u32),
+    /// `SO_ACCEPTCONN`: whether it listens. It can be asked for alone.
+    AcceptsConnections(bool),
+    /// `TCP_MAXSEG` in bytes. It can be asked for alone.
+    MaxSegment(u32),
+    /// `IP_TOS`: the traffic class of packets over IPv4. A stream keeps its two lowest bits.
+    Tos(u8),
+    /// `IPV6_TCLASS`: the traffic class of packets over IPv6.
+    TrafficClass(u8),
+    /// `IPV6_UNICAST_HOPS`.
+    UnicastHops(u8),
+    /// `IP_MULTICAST_TTL`.
+    MulticastTtl(u8),
+    /// `IPV6_MULTICAST_HOPS`.
+    MulticastHops(u8),
+    /// `IP_MULTICAST_LOOP`.
+    MulticastLoop(bool),
+    /// `IPV6_MULTICAST_LOOP`.
+    MulticastLoopV6(bool),
+    /// `IP_MTU_DISCOVER`, 0 to 5: with 2 and 3 datagrams are not divided.
+    MtuDiscover(u8),
+    /// `IPV6_MTU_DISCOVER`, 0 to 5.
+    MtuDiscoverV6(u8),
+    /// `IP_RECVTOS`: datagrams over IPv4 come with [`Control::TrafficClass`](super::Control::TrafficClass).
+    ReceiveTos(bool),
+    /// `IPV6_RECVTCLASS`: those over IPv6 do.
+    ReceiveTrafficClass(bool),
+    /// `IP_PKTINFO`: datagrams over IPv4 come with [`Control::PacketInfo`](super::Control::PacketInfo).
+    PacketInfo(bool),
+    /// `IPV6_RECVPKTINFO`: all datagrams of an IPv6 socket do, with IPv4 addresses in their mapped form.
+    PacketInfoV6(bool),
+    /// `UDP_SEGMENT`: what is sent at once is divided into datagrams of so many bytes; 0 for one.
+    SegmentSize(u16),
 }
 
 /// The name of a socket option, to ask for its value.
@@ -150,4 +188,42 @@ pub enum OptionName {
     PassCredentials,
     /// `SO_PEERCRED`.
     PeerCredentials,
+    /// `SO_TYPE`.
+    Type,
+    /// `SO_DOMAIN`.
+    Domain,
+    /// `SO_PROTOCOL`.
+    Protocol,
+    /// `SO_ACCEPTCONN`.
+    AcceptsConnections,
+    /// `TCP_MAXSEG`.
+    MaxSegment,
+    /// `IP_TOS`.
+    Tos,
+    /// `IPV6_TCLASS`.
+    TrafficClass,
+    /// `IPV6_UNICAST_HOPS`.
+    UnicastHops,
+    /// `IP_MULTICAST_TTL`.
+    MulticastTtl,
+    /// `IPV6_MULTICAST_HOPS`.
+    MulticastHops,
+    /// `IP_MULTICAST_LOOP`.
+    MulticastLoop,
+    /// `IPV6_MULTICAST_LOOP`.
+    MulticastLoopV6,
+    /// `IP_MTU_DISCOVER`.
+    MtuDiscover,
+    /// `IPV6_MTU_DISCOVER`.
+    MtuDiscoverV6,
+    /// `IP_RECVTOS`.
+    ReceiveTos,
+    /// `IPV6_RECVTCLASS`.
+    ReceiveTrafficClass,
+    /// `IP_PKTINFO`.
+    PacketInfo,
+    /// `IPV6_RECVPKTINFO`.
+    PacketInfoV6,
+    /// `UDP_SEGMENT`.
+    SegmentSize,
 }

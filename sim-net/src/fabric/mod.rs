@@ -380,7 +380,7 @@ mod tests {
     impl Bench {
         fn send(&mut self, from: HostId, to: IpAddr) -> Transit {
             let (src, dst) = ((ip(from), 1).into(), (to, 2).into());
-            let body = Body::Udp((&b"hello"[..]).into());
+            let body = Body::Udp((&b"hello"[..]).into(), 0);
             let (flow, place) = (self.flow.path, NO_PLACE);
             let ends = crate::Ends::new(src, dst);
             let packet = Packet { ends, flow, ordinal: 0, place, peer_place: NO_PLACE, body };

@@ -34,14 +34,18 @@ impl Stack {
         if socket.shut.write {
             return Err(Errno::EPIPE);
         }
-        let body = Body::Udp(self.io.pool.copy(data));
+        if socket.options.rare.segment != 0 {
+            return self.send_message(env, id, data, to, &[]);
+        }
+        let class = socket.options.rare.class_of(&ends);
+        let body = Body::Udp(self.io.pool.copy(data), class);
         self.io.emit(env, Some(id), &mut socket.flow, ends, on_host, body);
         self.deliver_local(env);
         Ok(data.len())
     }
 
     /// Finds the way of a datagram of `len` bytes, or why it has none; whether it stays on this host.
-    fn find_way(
+    pub(super) fn find_way(
         &mut self,
         env: &mut Env,
         id: SocketId,
@@ -69,7 +73,12 @@ impl Stack {
         }
         let src = SocketAddr::new(self.source_from(bound.ip(), dst.ip())?, bound.port());
         let (ends, on_host) = (Ends::new(src, dst), is_local(&self.addrs, dst.ip()));
-        if let Some(to) = to {
+        let frame = self.slab.udp(id)?.options.rare.frame_bytes(dst.ip()).filter(|_| !on_host);
+        if frame.is_some_and(|frame| len > frame) {
+            return Err(Errno::EMSGSIZE);
+        }
+        // A way with bounds of its own is looked at each time.
+        if let Some(to) = to.filter(|_| frame.is_none()) {
             self.slab.udp(id)?.way = Some(Way { to, ends: ends.clone(), on_host });
         }
         Ok((ends, on_host))

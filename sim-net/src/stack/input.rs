@@ -59,7 +59,7 @@ impl Stack {
                     _ => self.find_segment(env, packet),
                 }
             }
-            Body::Udp(_) => self.datagram(env, packet),
+            Body::Udp(..) => self.datagram(env, packet),
             Body::Unreachable { from, to } => self.port_unreachable(*from, *to),
         }
     }
@@ -266,10 +266,11 @@ impl Stack {
         }
         let arrival = Arrival::of(packet);
         if let Some(id) = self.receiver_of(&arrival) {
-            if let (Some(Entry::Udp(socket)), Body::Udp(payload)) =
+            if let (Some(Entry::Udp(socket)), Body::Udp(payload, class)) =
                 (self.slab.get_mut(id), &mut packet.body)
             {
-                socket.take(&mut self.io, packet.ends.src(), payload.hand_over());
+                let payload = payload.hand_over();
+                socket.take(&mut self.io, &packet.ends, *class, payload);
             }
         } else if !arrival.local.ip().is_multicast() && !is_broadcast(arrival.local.ip()) {
             self.answer(

@@ -15,8 +15,10 @@ mod datagrams;
 mod input;
 mod io;
 mod life;
+mod messages;
 mod options;
 mod ports;
+mod rare;
 mod report;
 mod table;
 

@@ -1,11 +1,12 @@
 //! Socket options (socket(7), tcp(7), udp(7), ipv6(7)): values, ranges and defaults.
 
 use super::ports::Class;
+use super::rare::{Rare, is_of_datagrams, is_of_v6, rare_name_of};
 use super::table::Entry;
 use super::{SocketId, Stack};
 use crate::tcp::State;
 use core::time::Duration;
-use sim_core::backend::{OptionName, SocketKind, SocketOption};
+use sim_core::backend::{Domain, OptionName, SocketKind, SocketOption};
 use sim_core::{Env, Errno, Result};
 
 /// The most that a program can ask of a buffer before it is doubled (`wmem_max`, `rmem_max`).
@@ -14,6 +15,9 @@ const MAX_BUFFER_BYTES: u32 = 4_194_304;
 pub(crate) const MIN_SEND_BUFFER_BYTES: u32 = 4608;
 /// The least a receive buffer has.
 pub(crate) const MIN_RECEIVE_BUFFER_BYTES: u32 = 2304;
+
+/// What a stream says of its segments before it is connected (`TCP_MSS_DEFAULT`).
+const UNCONNECTED_SEGMENT_BYTES: u32 = 536;
 
 /// The options of a socket.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) keep_count: u32,
     pub(crate) v6_only: bool,
     pub(crate) ttl: u32,
+    /// What few programs set.
+    pub(crate) rare: Rare,
 }
 
 impl Options {
@@ -65,10 +71,11 @@ impl Options {
             keep_count: 9,
             v6_only: false,
             ttl: 64,
+            rare: Rare::DEFAULT,
         }
     }
 
-    fn set(&mut self, option: SocketOption) -> Result<()> {
+    pub(super) fn set(&mut self, option: SocketOption) -> Result<()> {
         match option {
             SocketOption::ReuseAddr(on) => self.reuse_addr = on,
             SocketOption::ReusePort(on) => self.reuse_port = on,
@@ -96,7 +103,7 @@ impl Options {
         Ok(())
     }
 
-    fn get(&self, name: OptionName) -> Result<SocketOption> {
+    pub(super) fn get(&self, name: OptionName) -> Result<SocketOption> {
         Ok(match name {
             OptionName::ReuseAddr => SocketOption::ReuseAddr(self.reuse_addr),
             OptionName::ReusePort => SocketOption::ReusePort(self.reuse_port),
@@ -145,6 +152,7 @@ const fn is_of_streams(name: OptionName) -> bool {
             | OptionName::KeepIdle
             | OptionName::KeepInterval
             | OptionName::KeepCount
+            | OptionName::MaxSegment
     )
 }
 
@@ -165,7 +173,7 @@ const fn name_of(option: &SocketOption) -> Option<OptionName> {
         SocketOption::KeepCount(_) => OptionName::KeepCount,
         SocketOption::V6Only(_) => OptionName::V6Only,
         SocketOption::Ttl(_) => OptionName::Ttl,
-        _ => return None,
+        other => return rare_name_of(other),
     })
 }
 
@@ -180,8 +188,14 @@ impl Stack {
             return Err(Errno::ENOPROTOOPT);
         };
         self.check_has_option(id, name)?;
-        let options = self.options_mut(id)?;
-        options.set(option)?;
+        let stream = matches!(self.slab.get(id), Some(Entry::Tcp(_)));
+        if stream && is_of_datagrams(name) {
+            env.trace.notice(format!(
+                "the socket option {option:?} is not modelled on a stream: setting it answers EOPNOTSUPP"
+            ));
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.options_mut(id)?.set_any(option, stream)?;
         self.reclassify(id);
         if let Ok(socket) = self.slab.udp(id) {
             socket.way = None;
@@ -213,10 +227,44 @@ impl Stack {
             };
             return Ok(SocketOption::Error(error.map_or(0, Errno::raw)));
         }
-        if matches!(self.slab.get(id), Some(Entry::Udp(_))) && is_of_streams(name) {
+        if let Some(answer) = self.told_only(id, name)? {
+            return Ok(answer);
+        }
+        if let Some(Entry::Udp(socket)) = self.slab.get(id)
+            && is_of_streams(name)
+        {
+            // Each family has a word of its own for it.
+            let v4 = socket.domain == Domain::Inet;
+            return Err(if v4 { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT });
+        }
+        self.options_mut(id)?.get_any(name)
+    }
+
+    /// What a socket is, which can be asked for and not be set. Also refuses what its family does not have.
+    fn told_only(&self, id: SocketId, name: OptionName) -> Result<Option<SocketOption>> {
+        let (kind, domain, protocol, listening, segment) = match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) => {
+                let listening = connection.state == State::Listen;
+                let idle = matches!(connection.state, State::Closed | State::Listen);
+                let segment = if idle { UNCONNECTED_SEGMENT_BYTES } else { connection.snd.mss };
+                (SocketKind::Stream, connection.domain, 6, listening, segment)
+            }
+            Some(Entry::Udp(socket)) => (SocketKind::Datagram, socket.domain, 17, false, 0),
+            _ => return Err(Errno::EBADF),
+        };
+        if is_of_v6(name) && domain == Domain::Inet
+            || protocol == 6 && name == OptionName::SegmentSize
+        {
             return Err(Errno::EOPNOTSUPP);
         }
-        self.options_mut(id)?.get(name)
+        Ok(Some(match name {
+            OptionName::Type => SocketOption::Type(kind),
+            OptionName::Domain => SocketOption::Domain(domain),
+            OptionName::Protocol => SocketOption::Protocol(protocol),
+            OptionName::AcceptsConnections => SocketOption::AcceptsConnections(listening),
+            OptionName::MaxSegment if protocol == 6 => SocketOption::MaxSegment(segment),
+            _ => return Ok(None),
+        }))
     }
 
     fn check_has_option(&self, id: SocketId, name: OptionName) -> Result<()> {
@@ -228,13 +276,11 @@ impl Stack {
         if !stream && is_of_streams(name) {
             return Err(Errno::ENOPROTOOPT);
         }
-        if name == OptionName::V6Only {
-            if v6 == sim_core::backend::Domain::Inet {
-                return Err(Errno::ENOPROTOOPT);
-            }
-            if bound {
-                return Err(Errno::EINVAL);
-            }
+        if is_of_v6(name) && v6 == Domain::Inet || stream && name == OptionName::SegmentSize {
+            return Err(Errno::ENOPROTOOPT);
+        }
+        if name == OptionName::V6Only && bound {
+            return Err(Errno::EINVAL);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{Options, State, UnixId, UnixSockets};
 use crate::stack::{MIN_RECEIVE_BUFFER_BYTES, MIN_SEND_BUFFER_BYTES, doubled};
-use sim_core::backend::{OptionName, SocketOption};
+use sim_core::backend::{Domain, OptionName, SocketOption};
 use sim_core::{Env, Errno, Result};
 
 impl UnixSockets {
@@ -22,7 +22,12 @@ impl UnixSockets {
             SocketOption::KeepAlive(on) => options.keep_alive = on,
             SocketOption::Broadcast(on) => options.broadcast = on,
             SocketOption::Linger(linger) => options.linger = linger,
-            SocketOption::Error(_) | SocketOption::PeerCredentials(_) => {
+            SocketOption::Error(_)
+            | SocketOption::PeerCredentials(_)
+            | SocketOption::Type(_)
+            | SocketOption::Domain(_)
+            | SocketOption::Protocol(_)
+            | SocketOption::AcceptsConnections(_) => {
                 return Err(Errno::ENOPROTOOPT);
             }
             other => {
@@ -45,17 +50,17 @@ impl UnixSockets {
             OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(receive_buffer),
             OptionName::PassCredentials => SocketOption::PassCredentials(pass_credentials),
             OptionName::PeerCredentials => SocketOption::PeerCredentials(socket.peer_credentials),
+            OptionName::Type => SocketOption::Type(socket.kind),
+            OptionName::Domain => SocketOption::Domain(Domain::Unix),
+            OptionName::Protocol => SocketOption::Protocol(0),
+            OptionName::AcceptsConnections => {
+                SocketOption::AcceptsConnections(matches!(socket.state, State::Listening(_)))
+            }
             OptionName::ReuseAddr => SocketOption::ReuseAddr(socket.options.reuse_addr),
             OptionName::KeepAlive => SocketOption::KeepAlive(socket.options.keep_alive),
             OptionName::Broadcast => SocketOption::Broadcast(socket.options.broadcast),
             OptionName::Linger => SocketOption::Linger(socket.options.linger),
             _ => return Err(Errno::EOPNOTSUPP),
         })
-    }
-
-    /// Whether it accepts connections (`SO_ACCEPTCONN`).
-    #[must_use]
-    pub fn is_listening(&self, id: UnixId) -> bool {
-        self.find(id).is_some_and(|socket| matches!(socket.state, State::Listening(_)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod lossy;
+mod messages;
 mod oracle;
 mod segments;
 mod thin;

@@ -7,6 +7,7 @@
 mod files;
 mod names;
 mod objects;
+mod options;
 mod readiness;
 mod signals;
 mod tasks;

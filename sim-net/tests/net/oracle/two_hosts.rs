@@ -6,7 +6,7 @@ use super::{
 use crate::wire::{Net, Sock, addr, host, ip};
 use serde_json::json;
 use sim_core::Errno;
-use sim_core::backend::{Domain, Readiness, Shutdown, SocketKind, SocketOption};
+use sim_core::backend::{Domain, OptionName, Readiness, Shutdown, SocketKind, SocketOption};
 use sim_core::choice::Ratio;
 use sim_net::{LinkConfig, State};
 use std::net::SocketAddr;
@@ -288,9 +288,16 @@ fn mtu(a: &mut Answers) {
     a.is("dflt_2000", count(&net.send_to(u, &[b'x'; 2000], to)));
     net.run_ms(50);
     a.is("recv", recv(&mut net, r, 3000));
-    for key in ["DO_1472", "DO_1473", "tcp_mss", "default_pmtudisc"] {
-        a.skip(key, "not part of the seam");
-    }
+    let how = net.call(u, |stack, env, id| stack.option(env, id, OptionName::MtuDiscover));
+    let Ok(SocketOption::MtuDiscover(how)) = how else { panic!("{how:?}") };
+    a.is("default_pmtudisc", how);
+    net.set(u, SocketOption::MtuDiscover(2));
+    a.is("DO_1472", count(&net.send_to(u, &[b'x'; 1472], to)));
+    a.is("DO_1473", count(&net.send_to(u, &[b'x'; 1473], to)));
+    let (c, _) = net.pair(0, 1);
+    let segment = net.call(c, |stack, env, id| stack.option(env, id, OptionName::MaxSegment));
+    let Ok(SocketOption::MaxSegment(segment)) = segment else { panic!("{segment:?}") };
+    a.is("tcp_mss", segment);
 }
 
 fn udp_refused(a: &mut Answers) {
