@@ -9,6 +9,7 @@
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
 //! - [`finish`]: the end of a run and its report.
 //! - `heap`: the object's own memory, apart from the program's.
+//! - [`traps`]: what symbols cannot see: the cycle counter, raw system calls, threads that spin.
 //! - [`symbols`]: the functions, file by file as in the manual. [`memory`]: the caller's memory. [`real`]: the system below.
 //!
 //! What may never happen:
@@ -25,5 +26,6 @@ pub mod real;
 pub mod server;
 pub mod symbols;
 pub mod thread;
+pub mod traps;
 pub mod turn;
 pub mod world;

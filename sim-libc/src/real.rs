@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "system calls and symbols of the C library have no safe form")]
 
+#[cfg(target_arch = "x86_64")]
+use crate::traps::dispatch::untrapped;
 use core::arch::asm;
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::ptr;
@@ -10,19 +12,21 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 /// A system call with up to six arguments; a failure is minus its error number (syscall(2)).
 #[cfg(target_arch = "x86_64")]
 pub fn syscall(number: c_long, args: [usize; 6]) -> isize {
-    let answer: isize;
-    // SAFETY: the instruction clobbers what is named here and nothing else. What the call does to memory is as the caller of
-    // the C function asked: its pointers are valid by that function's contract, or our own.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => answer,
-            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
-            in("r10") args[3], in("r8") args[4], in("r9") args[5],
-            out("rcx") _, out("r11") _, options(nostack),
-        );
-    }
-    answer
+    untrapped(|| {
+        let answer: isize;
+        // SAFETY: the instruction clobbers what is named here and nothing else. What the call does to memory is as the caller of
+        // the C function asked: its pointers are valid by that function's contract, or our own.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") number as isize => answer,
+                in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+                in("r10") args[3], in("r8") args[4], in("r9") args[5],
+                out("rcx") _, out("r11") _, options(nostack),
+            );
+        }
+        answer
+    })
 }
 
 /// A system call with up to six arguments; a failure is minus its error number (syscall(2)).

@@ -18,6 +18,7 @@
 use crate::finish;
 use crate::memory::Out;
 use crate::real;
+use crate::traps;
 use crate::world;
 use core::ffi::{c_char, c_int};
 use core::ptr;
@@ -141,6 +142,7 @@ fn read_orders(descriptor: usize) -> String {
 
 /// Carries out the orders. Returns in the process of a run; the worker itself ends here.
 fn serve(path: &Path, orders: &str) {
+    traps::survey();
     let plan = Plan::parse(orders);
     let test = plan.as_ref().ok().and_then(|plan| plan.test.clone()).unwrap_or_default();
     let outcome = Lines::open(path).and_then(|mut lines| {
@@ -213,6 +215,7 @@ impl Server {
         // SAFETY: the function is of the type that on_exit(3) asks for, and needs no argument.
         unsafe { on_exit(finish::at_exit, ptr::null_mut()) };
         world::enter(plan);
+        traps::enter();
     }
 }
 

@@ -15,6 +15,9 @@ use crate::gate::Gates;
 use crate::real;
 use crate::symbols::futex::Queues;
 use crate::thread::{Threads, Timer};
+#[cfg(target_arch = "x86_64")]
+use crate::traps::tsc::Counter;
+use crate::traps::watchdog;
 use core::cell::{Cell, UnsafeCell};
 use sim_core::HostId;
 use sim_core::backend::Waiter;
@@ -61,6 +64,9 @@ pub struct World {
     pub queues: Queues,
     /// The streams of questions that the program's own code asks, by site and actor.
     pub streams: BTreeMap<(u64, Path), Stream>,
+    /// The processor's cycle counter.
+    #[cfg(target_arch = "x86_64")]
+    pub counter: Counter,
     /// Limits and costs.
     pub config: RuntimeConfig,
     /// Turns given.
@@ -121,6 +127,7 @@ pub fn with<R>(f: impl FnOnce(&mut World) -> R) -> R {
     }
     // SAFETY: this thread has the turn, since no other runs outside a wait for it, and it is not inside already.
     let world = unsafe { &mut *WORLD.0.get() };
+    watchdog::note_entry();
     let answer = f(world.as_mut().expect("a member's world is there"));
     INSIDE.set(false);
     answer
@@ -171,6 +178,8 @@ impl World {
             descriptors: Descriptors::default(),
             queues: Queues::default(),
             streams: BTreeMap::new(),
+            #[cfg(target_arch = "x86_64")]
+            counter: Counter::default(),
             config: RuntimeConfig::default(),
             steps: 0,
             preemption: if is_dull { Ratio::ZERO } else { Ratio::new(1, 8) },

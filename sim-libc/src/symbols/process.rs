@@ -15,7 +15,7 @@ pub const PID: pid_t = 1000;
 /// The number of its parent.
 const PARENT: pid_t = 1;
 /// How many processors a program sees. A machine's own number would make runs of two machines differ.
-const PROCESSORS: usize = 4;
+pub const PROCESSORS: usize = 4;
 
 #[unsafe(no_mangle)]
 extern "C" fn getpid() -> pid_t {
@@ -137,6 +137,8 @@ type Vector = In<*const c_char>;
 
 escapes! {
     fork() -> pid_t = c"fork";
+    vfork() -> pid_t = c"fork"; // Outside a world it may be the other: through a function of ours a process cannot return twice.
+    clone(routine: In<c_void>, stack: Out<c_void>, flags: c_int, argument: Out<c_void>, parent: Out<pid_t>, tls: Out<c_void>, child: Out<pid_t>) -> c_int = c"clone";
     execve(path: In<c_char>, arguments: Vector, environment: Vector) -> c_int = c"execve";
     execv(path: In<c_char>, arguments: Vector) -> c_int = c"execv";
     execvp(path: In<c_char>, arguments: Vector) -> c_int = c"execvp";

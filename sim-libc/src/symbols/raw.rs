@@ -1,47 +1,43 @@
 //! System calls by number (syscall(2)): those that programs make so are handed to the functions of the same name.
+//!
+//! They come from two places: the C library's function `syscall`, and instructions of the program itself, which trap
+//! ([`dispatch`](crate::traps::dispatch)). What becomes of which is a table, [`numbers`](super::numbers). A number that it does not know
+//! is passed on with a notice where a function was called, and is an escape where an instruction was carried out: whoever writes
+//! instructions means to be seen by nobody.
 
-#![expect(unsafe_code, reason = "the symbol of the C library")]
+#![expect(
+    unsafe_code,
+    reason = "the symbol of the C library, and functions that are found by name"
+)]
 
 use super::futex::{Arguments, futex};
-use super::{answer, entropy};
+use super::numbers::{self, Answer, Policy};
+use super::{answer, entropy, process};
 use crate::descriptors::simulated;
 use crate::finish;
 use crate::memory::{In, Out};
 use crate::real;
-use crate::world::{is_member, with};
-use core::ffi::{c_int, c_long};
+use crate::thread::Life;
+use crate::traps::dispatch::errno;
+use crate::traps::{handlers, text};
+use crate::world::{is_member, me, with};
+use core::ffi::{CStr, c_int, c_long, c_void};
+use core::mem;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use sim_core::Errno;
 
-/// Calls that concern nothing but the process's own memory, signals and limits: the system's answer is the world's.
-const HARMLESS: &[c_long] = &[
-    libc::SYS_mmap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_brk,
-    libc::SYS_mlock,
-    libc::SYS_munlock,
-    libc::SYS_membarrier,
-    libc::SYS_memfd_create,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_sigaltstack,
-    libc::SYS_prctl,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
-    libc::SYS_statx,
-    libc::SYS_renameat2,
-    libc::SYS_copy_file_range,
-    libc::SYS_getrlimit,
-    libc::SYS_prlimit64,
-    libc::SYS_set_robust_list,
-    libc::SYS_rseq,
-    libc::SYS_mbind,
-    libc::SYS_get_mempolicy,
-];
+/// The arguments of a call.
+type Six = [usize; 6];
+
+/// Where a call came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The C library's `syscall`.
+    Function,
+    /// An instruction before this address.
+    Instruction(usize),
+}
 
 /// The arguments are those of the call; a variable argument is passed as any other on the architectures of this object.
 #[unsafe(no_mangle)]
@@ -58,6 +54,20 @@ extern "C" fn syscall(
     if !is_member() {
         return real::as_libc(real::syscall(number, arguments));
     }
+    carry_out(number, arguments, Origin::Function)
+}
+
+/// A call of the program by an instruction that ends at `place`. Answers as the kernel does: minus the error's number.
+pub fn by_instruction(number: c_long, arguments: Six, place: usize) -> isize {
+    match carry_out(number, arguments, Origin::Instruction(place)) {
+        -1 => -(errno() as isize),
+        answer => answer,
+    }
+}
+
+/// Carries a call out, and answers as the C library does.
+fn carry_out(number: c_long, arguments: Six, origin: Origin) -> isize {
+    let [a, b, c, d, e, f] = arguments;
     match number {
         libc::SYS_futex => answer(futex(Arguments {
             word: In(a as *const u32),
@@ -71,24 +81,139 @@ extern "C" fn syscall(
             entropy::fill(Out(a as *mut u8).slice(b));
             b as isize
         }
-        libc::SYS_gettid => (super::process::PID + crate::world::me() as i32) as isize,
-        libc::SYS_getpid => super::process::PID as isize,
-        libc::SYS_exit_group => super::process::leave(a as c_int),
+        libc::SYS_gettid | libc::SYS_set_tid_address => (process::PID + me() as i32) as isize,
+        libc::SYS_getpid => process::PID as isize,
+        libc::SYS_getcpu => answer(Ok(processor(arguments))),
+        libc::SYS_sched_getaffinity => answer(affinity(b, c)),
+        libc::SYS_rt_sigaction => real::as_libc(handlers::raw_action(arguments)),
+        libc::SYS_rt_sigprocmask => real::as_libc(handlers::raw_mask(arguments)),
+        libc::SYS_tkill => to_thread(a, b, number, origin),
+        libc::SYS_tgkill if a == process::PID as usize => to_thread(b, c, number, origin),
+        libc::SYS_exit if lives_alone() => process::leave(a as c_int),
+        libc::SYS_exit_group => process::leave(a as c_int),
         libc::SYS_io_uring_setup => answer(Err(Errno::ENOSYS)),
-        libc::SYS_clone | libc::SYS_clone3 | libc::SYS_execve | libc::SYS_execveat => {
-            finish::escape(&format!("system call {number}: a process of the system"))
-        }
-        _ => by_number(number, arguments),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_eventfd => carry_out(libc::SYS_eventfd2, [a, 0, 0, 0, 0, 0], origin),
+        _ => by_policy(number, arguments, origin),
     }
 }
 
-fn by_number(number: c_long, arguments: [usize; 6]) -> isize {
-    let is_ours = simulated(arguments[0] as c_int).is_some();
-    if is_ours || !HARMLESS.contains(&number) {
-        with(|world| world.refuse(&format!("system call {number} by number")));
+fn by_policy(number: c_long, arguments: Six, origin: Origin) -> isize {
+    let Some((place, (_, name, policy))) = numbers::row(number) else {
+        return unknown(number, arguments, origin);
+    };
+    match policy {
+        Policy::Function(kind) => match own(place, name) {
+            Some(function) => call(function, arguments, kind),
+            None => system(number, arguments),
+        },
+        Policy::Harmless => system(number, arguments),
+        Policy::Noticed => {
+            let text =
+                format!("the system call {} was answered by the system", numbers::name(number));
+            with(|world| world.env.trace.notice(text));
+            system(number, arguments)
+        }
+        Policy::Escape => escape(number, origin),
     }
-    if is_ours {
+}
+
+/// A number of which nothing is known.
+fn unknown(number: c_long, arguments: Six, origin: Origin) -> isize {
+    if origin != Origin::Function {
+        escape(number, origin);
+    }
+    let text = format!("the system call {} was answered by the system", numbers::name(number));
+    with(|world| world.env.trace.notice(text));
+    system(number, arguments)
+}
+
+fn escape(number: c_long, origin: Origin) -> ! {
+    let name = numbers::name(number);
+    finish::escape(&match origin {
+        Origin::Function => format!("the system call {name}"),
+        Origin::Instruction(place) => format!(
+            "the system call {name}, made by an instruction of {} and not by the C library,",
+            text::name(place)
+        ),
+    })
+}
+
+/// Asks the system, which knows none of the world's descriptors.
+fn system(number: c_long, arguments: Six) -> isize {
+    if simulated(arguments[0] as c_int).is_some() {
+        with(|world| world.refuse(&format!("the system call {}", numbers::name(number))));
         return answer(Err(Errno::EBADF));
     }
     real::as_libc(real::syscall(number, arguments))
+}
+
+/// Where the functions of the table lie: not looked up yet, not this object's, or there.
+static FOUND: [AtomicPtr<c_void>; numbers::COUNT] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; numbers::COUNT];
+static ELSEWHERE: u8 = 0;
+
+/// The function of this name, if this object defines it.
+fn own(place: usize, name: &CStr) -> Option<*const c_void> {
+    let elsewhere = (&raw const ELSEWHERE).cast::<c_void>().cast_mut();
+    let mut found = FOUND[place].load(Ordering::Relaxed);
+    if found.is_null() {
+        // SAFETY: a handle that dlsym knows, and a C text.
+        found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        if !text::is_own(found as usize) {
+            found = elsewhere;
+        }
+        FOUND[place].store(found, Ordering::Relaxed);
+    }
+    (found != elsewhere).then_some(found.cast_const())
+}
+
+fn call(function: *const c_void, arguments: Six, kind: Answer) -> isize {
+    type Function = extern "C" fn(usize, usize, usize, usize, usize, usize) -> usize;
+    // SAFETY: a function of this object whose arguments are those of the system call of the same name: up to six, none wider than a
+    // register. In the C calling convention they come in the registers of six words, of which it looks at those that it has.
+    let function = unsafe { mem::transmute::<*const c_void, Function>(function) };
+    let [a, b, c, d, e, f] = arguments;
+    let value = function(a, b, c, d, e, f);
+    match kind {
+        Answer::Long => value as isize,
+        Answer::Int => value as c_int as isize,
+        Answer::Error if value as c_int != 0 => {
+            real::set_errno(value as c_int);
+            -1
+        }
+        Answer::Error => 0,
+    }
+}
+
+/// getcpu(2): the first processor of the first node, as sched_getcpu(3) answers.
+fn processor(arguments: Six) -> usize {
+    Out(arguments[0] as *mut u32).set(0);
+    Out(arguments[1] as *mut u32).set(0);
+    0
+}
+
+/// sched_getaffinity(2), which by number answers how many bytes the kernel has written.
+fn affinity(len: usize, into: usize) -> sim_core::Result<usize> {
+    const WORD: usize = size_of::<u64>();
+    if len < WORD {
+        return Err(Errno::EINVAL);
+    }
+    Out(into as *mut u64).set((1 << process::PROCESSORS) - 1);
+    Ok(WORD)
+}
+
+/// A signal to a thread: to itself at once, to another of the system's not at all.
+fn to_thread(thread: usize, signal: usize, number: c_long, origin: Origin) -> isize {
+    if thread != process::PID as usize + me() as usize {
+        escape(number, origin);
+    }
+    let pid = real::syscall(libc::SYS_getpid, [0; 6]) as usize;
+    let to = [pid, real::tid() as usize, signal, 0, 0, 0];
+    real::as_libc(real::syscall(libc::SYS_tgkill, to))
+}
+
+/// Whether the calling thread is the last of the world.
+fn lives_alone() -> bool {
+    with(|world| world.threads.iter().filter(|(_, thread)| thread.life != Life::Ended).count() == 1)
 }

@@ -8,6 +8,7 @@
 use crate::memory::{In, Out};
 use crate::real::next;
 use crate::thread;
+use crate::traps;
 use crate::turn;
 use crate::world::{inside, is_member, set_me, with};
 use core::ffi::{c_int, c_uint, c_void};
@@ -37,6 +38,7 @@ extern "C" fn begin(argument: *mut c_void) -> *mut c_void {
     let begin = unsafe { Box::from_raw(argument.cast::<Begin>()) };
     set_me(begin.number);
     turn::first(begin.word);
+    traps::begin_thread();
     // SAFETY: the key was made before the thread; the value counts rounds and is no address.
     unsafe {
         libc::pthread_setspecific(KEY.load(Ordering::Relaxed), ptr::without_provenance(ROUNDS))
@@ -46,7 +48,10 @@ extern "C" fn begin(argument: *mut c_void) -> *mut c_void {
 
 unsafe extern "C" fn end(rounds: *mut c_void) {
     match rounds.addr() - 1 {
-        0 => thread::end(),
+        0 => {
+            traps::end_thread();
+            thread::end();
+        }
         // SAFETY: as in `begin`.
         left => unsafe {
             libc::pthread_setspecific(KEY.load(Ordering::Relaxed), ptr::without_provenance(left));
