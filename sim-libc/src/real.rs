@@ -9,6 +9,19 @@ use core::ffi::{CStr, c_int, c_long, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+/// Calls the C library's own function of this name: `next!(c"close"(fd: c_int) -> c_int)`.
+macro_rules! next {
+    ($name:literal($($arg:ident: $type:ty),* $(,)?) -> $answer:ty) => {{
+        static PLACE: $crate::real::Next = $crate::real::Next::new();
+        let found = PLACE.find($name);
+        // SAFETY: the C library defines this function with this type, as its manual page says.
+        let function: unsafe extern "C" fn($($type),*) -> $answer = unsafe { core::mem::transmute(found) };
+        // SAFETY: the arguments are what the program gave to the function of the same name.
+        unsafe { function($($arg),*) }
+    }};
+}
+pub(crate) use next;
+
 /// A system call with up to six arguments; a failure is minus its error number (syscall(2)).
 #[cfg(target_arch = "x86_64")]
 pub fn syscall(number: c_long, args: [usize; 6]) -> isize {
@@ -45,6 +58,14 @@ pub fn syscall(number: c_long, args: [usize; 6]) -> isize {
         );
     }
     answer
+}
+
+/// Sends a signal to the calling thread, as libc's functions answer. Its handler runs before this returns and is the program's code, so the
+/// C library makes the call: during one of ours the program's own would not trap.
+pub fn signal_me(signal: c_int) -> isize {
+    let (pid, tid) = (syscall(libc::SYS_getpid, [0; 6]), tid());
+    let number = libc::SYS_tgkill;
+    next!(c"syscall"(number: c_long, pid: isize, tid: i32, signal: c_int) -> isize)
 }
 
 /// Sets the calling thread's `errno`.
@@ -139,16 +160,3 @@ impl Default for Next {
         Self::new()
     }
 }
-
-/// Calls the C library's own function of this name: `next!(c"close"(fd: c_int) -> c_int)`.
-macro_rules! next {
-    ($name:literal($($arg:ident: $type:ty),* $(,)?) -> $answer:ty) => {{
-        static PLACE: $crate::real::Next = $crate::real::Next::new();
-        let found = PLACE.find($name);
-        // SAFETY: the C library defines this function with this type, as its manual page says.
-        let function: unsafe extern "C" fn($($type),*) -> $answer = unsafe { core::mem::transmute(found) };
-        // SAFETY: the arguments are what the program gave to the function of the same name.
-        unsafe { function($($arg),*) }
-    }};
-}
-pub(crate) use next;

@@ -222,6 +222,7 @@ impl World {
         let (actor, path, turns) = (thread.actor, thread.path, thread.turns);
         let timer = thread.timer.take();
         self.env.actor = actor;
+        self.looks = 0;
         if let Some(timer) = timer {
             self.timers.remove(timer);
         }

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn main() {
     let argument = env::args().nth(1);
@@ -36,6 +36,9 @@ fn main() {
         Some("default_fault") => fault(),
         Some("overflow") => overflow(),
         Some("spin") => spin(),
+        #[cfg(target_arch = "x86_64")]
+        Some("spin_on_counter") => traps::spin_on_counter(),
+        Some("spin_on_clock") => spin_on_clock(),
         Some("nothing") => {}
         other => panic!("no such program: {other:?}"),
     }
@@ -88,16 +91,19 @@ mod traps {
 
     const WRITE: i64 = 1;
     const CLOSE: i64 = 3;
+    const RT_SIGACTION: i64 = 13;
     const RT_SIGPROCMASK: i64 = 14;
     const NANOSLEEP: i64 = 35;
     const GETPID: i64 = 39;
     const SOCKET: i64 = 41;
     const FORK: i64 = 57;
+    const KILL: i64 = 62;
     const ACCT: i64 = 163;
     const GETTID: i64 = 186;
     const FUTEX: i64 = 202;
     const CLOCK_GETTIME: i64 = 228;
     const CLOCK_NANOSLEEP: i64 = 230;
+    const TGKILL: i64 = 234;
     const EVENTFD2: i64 = 290;
     const GETRANDOM: i64 = 318;
 
@@ -134,12 +140,38 @@ mod traps {
         assert!(socket > counter, "{socket}");
         assert_eq!(call(CLOSE, [socket as usize, 0, 0, 0, 0, 0]), 0);
         assert_eq!(call(CLOSE, [socket as usize, 0, 0, 0, 0, 0]), -9);
+        handler_without_the_c_library();
         let text = b"written by an instruction\n";
         assert_eq!(call(WRITE, [1, text.as_ptr() as usize, text.len(), 0, 0, 0]), 26);
         // A thread that blocks all signals still has its calls carried out.
         let all = [u64::MAX];
         assert_eq!(call(RT_SIGPROCMASK, [2, all.as_ptr() as usize, 0, 8, 0, 0]), 0);
         println!("{:?} {}", seconds(1), now());
+    }
+
+    static SIGNALS: AtomicU32 = AtomicU32::new(0);
+
+    extern "C" fn on_signal(_: i32) {
+        SIGNALS.fetch_add(1, Ordering::SeqCst);
+        // In a handler, calls are carried out as ever.
+        assert_eq!(call(GETPID, [0; 6]), 1000);
+    }
+
+    std::arch::global_asm!(".local restore", "restore:", "mov eax, 15", "syscall");
+
+    /// Installs a handler and returns from it by instructions alone.
+    fn handler_without_the_c_library() {
+        const SIGUSR1: usize = 10;
+        const SA_RESTORER: u64 = 0x0400_0000;
+        unsafe extern "C" {
+            fn restore();
+        }
+        let (handler, restorer) = (on_signal as *const () as u64, restore as *const () as u64);
+        let action = [handler, SA_RESTORER, restorer, u64::MAX];
+        assert_eq!(call(RT_SIGACTION, [SIGUSR1, action.as_ptr() as usize, 0, 8, 0, 0]), 0);
+        assert_eq!(call(KILL, [1000, SIGUSR1, 0, 0, 0, 0]), 0);
+        assert_eq!(call(TGKILL, [1000, 1000, SIGUSR1, 0, 0, 0]), 0);
+        assert_eq!(SIGNALS.load(Ordering::SeqCst), 2);
     }
 
     /// Threads that wait for each other by raw system calls: a trapped call may give up the turn.
@@ -160,6 +192,13 @@ mod traps {
         call(FUTEX, [at, 129, 1, 0, 0, 0]);
         println!("{}", waiting.join().expect("it does not panic"));
         assert!(IS_DONE.load(Ordering::SeqCst));
+    }
+
+    pub(crate) fn spin_on_counter() {
+        let is_done = super::set_later();
+        while !is_done.load(Ordering::SeqCst) {
+            black_box(now());
+        }
     }
 
     pub(crate) fn fork() {
@@ -308,16 +347,29 @@ fn overflow() {
     drop(thread.join());
 }
 
-/// Waits for another thread without asking for anything.
-fn spin() {
+/// What another thread will set after a millisecond.
+fn set_later() -> Arc<AtomicBool> {
     let is_done = Arc::new(AtomicBool::new(false));
     let other = Arc::clone(&is_done);
-    let thread = thread::spawn(move || {
+    thread::spawn(move || {
         thread::sleep(Duration::from_millis(1));
         other.store(true, Ordering::SeqCst);
     });
-    wait_for(&is_done);
-    drop(thread.join());
+    is_done
+}
+
+/// Waits for another thread without asking for anything.
+fn spin() {
+    wait_for(&set_later());
+}
+
+/// Waits for another thread by looking at a clock, which a wait with a deadline does.
+fn spin_on_clock() {
+    let (is_done, began) = (set_later(), Instant::now());
+    while !is_done.load(Ordering::SeqCst) {
+        assert!(began.elapsed() < Duration::from_secs(1), "it is set after a millisecond");
+    }
+    println!("{:?}", began.elapsed());
 }
 
 #[inline(never)]

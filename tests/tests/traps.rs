@@ -169,15 +169,33 @@ fn faults_end_a_program_as_outside() {
     assert!(run("overflow", 1).said().contains("has overflowed its stack"));
 }
 
-#[test]
-fn a_spin_is_a_livelock() {
-    let ran = run("spin", 1);
+fn expect_livelock(program: &str, place: &str) {
+    let ran = run(program, 1);
     assert_eq!(ran.field("outcome"), "livelock", "{:?} {}", ran.run, ran.said());
     let message = ran.field("message");
     assert!(message.contains("spins without asking the kernel for anything"), "{message}");
     let details = ran.field("details");
-    assert!(details.contains("wait_for"), "it says where: {details}");
+    assert!(details.contains(place), "it says where: {details}");
     assert!(details.contains("thread 1"), "it says who cannot run: {details}");
+}
+
+#[test]
+fn a_spin_is_a_livelock() {
+    expect_livelock("spin", "wait_for");
+}
+
+#[test]
+fn a_spin_that_reads_the_cycle_counter_is_one_too() {
+    expect_livelock("spin_on_counter", "spin_on_counter");
+}
+
+#[test]
+fn a_wait_that_looks_at_a_clock_lets_others_run() {
+    for seed in 0..5 {
+        let ran = run("spin_on_clock", seed);
+        assert!(ran.printed().starts_with("1."), "after a millisecond: {}", ran.printed());
+        assert_eq!(ran.printed(), run("spin_on_clock", seed).printed());
+    }
 }
 
 #[test]

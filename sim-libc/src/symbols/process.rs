@@ -32,11 +32,6 @@ extern "C" fn gettid() -> pid_t {
     if is_member() { PID + crate::world::me() as pid_t } else { next!(c"gettid"() -> pid_t) }
 }
 
-/// The system's number of the process or thread that the program calls `pid`.
-fn real_pid(pid: pid_t) -> usize {
-    if pid == PID { real::syscall(libc::SYS_getpid, [0; 6]) as usize } else { pid as usize }
-}
-
 #[unsafe(no_mangle)]
 extern "C" fn kill(pid: pid_t, signal: c_int) -> c_int {
     if !is_member() {
@@ -46,9 +41,7 @@ extern "C" fn kill(pid: pid_t, signal: c_int) -> c_int {
         finish::escape(&format!("kill({pid}, {signal}): another process"));
     }
     // To itself: the handler runs at once, on this thread.
-    let tid = real::tid() as usize;
-    real::as_libc(real::syscall(libc::SYS_tgkill, [real_pid(PID), tid, signal as usize, 0, 0, 0]))
-        as c_int
+    real::signal_me(signal) as c_int
 }
 
 #[unsafe(no_mangle)]

@@ -208,9 +208,7 @@ fn to_thread(thread: usize, signal: usize, number: c_long, origin: Origin) -> is
     if thread != process::PID as usize + me() as usize {
         escape(number, origin);
     }
-    let pid = real::syscall(libc::SYS_getpid, [0; 6]) as usize;
-    let to = [pid, real::tid() as usize, signal, 0, 0, 0];
-    real::as_libc(real::syscall(libc::SYS_tgkill, to))
+    real::signal_me(signal as c_int)
 }
 
 /// Whether the calling thread is the last of the world.

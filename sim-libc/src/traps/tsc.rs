@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::scratch;
 use super::text;
 use crate::real;
-use crate::world::{World, is_member, with};
+use crate::world::{World, glance, is_member, with};
 use core::arch::x86_64::_rdtsc;
 use sim_core::backend::Backend;
 use sim_core::choice::{Site, mix};
@@ -70,7 +70,7 @@ extern "C" fn reading(at: usize) -> u64 {
         with(|world| world.env.trace.notice(text));
         return true_reading();
     }
-    with(World::cycles)
+    glance(World::cycles)
 }
 
 /// The processor's own counter.
