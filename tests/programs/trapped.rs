@@ -30,7 +30,9 @@ fn main() {
         #[cfg(target_arch = "x86_64")]
         Some("cost") => traps::cost(),
         #[cfg(target_arch = "x86_64")]
-        Some("refuse_dispatch") => traps::refuse_dispatch(),
+        Some("refuse_dispatch") => traps::refuse_dispatch(false),
+        #[cfg(target_arch = "x86_64")]
+        Some("refuse_both") => traps::refuse_dispatch(true),
         Some("own_handler") => own_handler(),
         Some("bad_handler") => bad_handler(),
         Some("default_fault") => fault(),
@@ -210,22 +212,26 @@ mod traps {
         call(ACCT, [0; 6]);
     }
 
-    /// Becomes another program, on a kernel that refuses user dispatch: a filter (seccomp(2)) lets prctl(2) of that fail. Loads `PRELOAD`.
-    pub(crate) fn refuse_dispatch() {
+    /// Becomes another program that loads `PRELOAD`, on a kernel that refuses user dispatch, and filters too where `also_filters`: by a
+    /// filter of its own (seccomp(2)).
+    pub(crate) fn refuse_dispatch(also_filters: bool) {
         use std::os::unix::process::CommandExt;
         const PRCTL: u32 = 157;
+        const SECCOMP: u32 = 317;
         const NO_NEW_PRIVS: usize = 38;
+        const SET_FILTER: [usize; 2] = [22, 2];
         const USER_DISPATCH: u32 = 59;
         const REFUSE: u32 = 0x0005_0000 | 22;
         const ALLOW: u32 = 0x7fff_0000;
         // An instruction each: code, how many to skip if so, if not, and a value.
-        let filter: [(u16, u8, u8, u32); 6] = [
+        let filter: [(u16, u8, u8, u32); 7] = [
             (0x20, 0, 0, 0),
-            (0x15, 0, 3, PRCTL),
+            (0x15, 4, 0, if also_filters { SECCOMP } else { u32::MAX }),
+            (0x15, 0, 2, PRCTL),
             (0x20, 0, 0, 16),
-            (0x15, 0, 1, USER_DISPATCH),
-            (0x06, 0, 0, REFUSE),
+            (0x15, 1, 0, USER_DISPATCH),
             (0x06, 0, 0, ALLOW),
+            (0x06, 0, 0, REFUSE),
         ];
         let words: Vec<u64> = filter
             .iter()
@@ -238,8 +244,8 @@ mod traps {
             .collect();
         let handed = [words.len(), words.as_ptr() as usize];
         assert_eq!(call(i64::from(PRCTL), [NO_NEW_PRIVS, 1, 0, 0, 0, 0]), 0);
-        let mode = 2;
-        assert_eq!(call(i64::from(PRCTL), [22, mode, handed.as_ptr() as usize, 0, 0, 0]), 0);
+        let [set, mode] = SET_FILTER;
+        assert_eq!(call(i64::from(PRCTL), [set, mode, handed.as_ptr() as usize, 0, 0, 0]), 0);
         let mut command = std::process::Command::new("/proc/self/exe");
         let object = std::env::var_os("PRELOAD").expect("what to load is said");
         panic!("{}", command.args(std::env::args_os().skip(2)).env("LD_PRELOAD", object).exec());

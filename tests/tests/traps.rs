@@ -73,7 +73,11 @@ fn run(program: &str, seed: u32) -> Ran {
 
 /// The same on a kernel that has no user dispatch.
 fn run_filtered(program: &str, seed: u32) -> Ran {
-    let mut command = command("refuse_dispatch");
+    run_refused("refuse_dispatch", program, seed)
+}
+
+fn run_refused(what: &str, program: &str, seed: u32) -> Ran {
+    let mut command = command(what);
     command.arg(program).env("PRELOAD", object());
     run_as(command, seed)
 }
@@ -117,6 +121,17 @@ fn raw_system_calls_get_the_worlds_answers() {
 #[test]
 fn both_ways_to_trap_answer_alike() {
     assert_eq!(run("calls", 5).printed(), run_filtered("calls", 5).printed());
+}
+
+#[test]
+fn what_cannot_be_trapped_is_said() {
+    let notice = "raw system calls cannot be trapped on this system";
+    let ran = run_refused("refuse_both", "nothing", 1);
+    assert!(ran.field("notices").contains(notice), "{:?}", ran.run);
+    // Both other ways are the ways that these tests mean.
+    for run in [run, run_filtered] {
+        assert!(!run("nothing", 1).field("notices").contains(notice));
+    }
 }
 
 #[test]
