@@ -10,9 +10,8 @@ use crate::world::World;
 use core::ffi::c_int;
 use core::time::Duration;
 use libc::{linger, socklen_t, timeval};
-use sim_core::backend::{Address, Backend, Credentials, OptionName, SocketKind, SocketOption};
+use sim_core::backend::{Backend, Credentials, Domain, OptionName, SocketKind, SocketOption};
 use sim_core::{Errno, Fd, Result};
-use std::net::SocketAddr;
 
 /// A value as the caller hands it in.
 #[derive(Clone, Copy)]
@@ -36,6 +35,24 @@ impl Given {
 
     fn count(self) -> Result<u32> {
         u32::try_from(self.int()?).map_err(|_| Errno::EINVAL)
+    }
+
+    /// A small number, as an `int` or as the single byte that some programs hand in.
+    fn byte(self) -> Result<u8> {
+        let value = if self.len == 1 {
+            self.at.get().map(c_int::from).ok_or(Errno::EINVAL)?
+        } else {
+            self.int()?
+        };
+        u8::try_from(value).map_err(|_| Errno::EINVAL)
+    }
+
+    fn short(self) -> Result<u16> {
+        u16::try_from(self.int()?).map_err(|_| Errno::EINVAL)
+    }
+
+    fn millis(self) -> Result<Duration> {
+        self.count().map(|millis| Duration::from_millis(u64::from(millis)))
     }
 
     fn seconds(self) -> Result<Duration> {
@@ -62,53 +79,139 @@ impl Given {
     }
 }
 
-/// What an option is for the kernel.
-fn option(level: c_int, name: c_int, value: Given) -> Result<Option<SocketOption>> {
-    Ok(Some(match (level, name) {
-        (libc::SOL_SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddr(value.truth()?),
-        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(value.truth()?),
-        (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => SocketOption::KeepAlive(value.truth()?),
-        (libc::SOL_SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(value.truth()?),
-        (libc::SOL_SOCKET, libc::SO_LINGER) => SocketOption::Linger(value.linger()?),
-        (libc::SOL_SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(value.count()?),
-        (libc::SOL_SOCKET, libc::SO_RCVBUF) => SocketOption::ReceiveBuffer(value.count()?),
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(value.truth()?),
-        (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
-            SocketOption::UserTimeout(Duration::from_millis(u64::from(value.count()?)))
+/// The options by level and name, with the kernel's word for each and how C has its value.
+macro_rules! options {
+    (
+        both: { $($level:ident $name:ident = $option:ident as $form:ident;)* }
+        asked: { $($asked_level:ident $asked_name:ident = $asked:ident as $asked_form:ident;)* }
+    ) => {
+        /// What an option is for the kernel; `None` for one that it does not know.
+        fn option(level: c_int, name: c_int, value: Given) -> Result<Option<SocketOption>> {
+            Ok(Some(match (level, name) {
+                $((libc::$level, libc::$name) => SocketOption::$option(value.$form()?),)*
+                _ => return Ok(None),
+            }))
         }
-        (libc::IPPROTO_TCP, libc::TCP_SYNCNT) => SocketOption::SynCount(value.count()?),
-        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => SocketOption::KeepIdle(value.seconds()?),
-        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => SocketOption::KeepInterval(value.seconds()?),
-        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => SocketOption::KeepCount(value.count()?),
-        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(value.truth()?),
-        (libc::IPPROTO_IP, libc::IP_TTL) => SocketOption::Ttl(value.count()?),
-        (libc::SOL_SOCKET, libc::SO_PASSCRED) => SocketOption::PassCredentials(value.truth()?),
-        _ => return Ok(None),
-    }))
+
+        fn name(level: c_int, name: c_int) -> Option<OptionName> {
+            Some(match (level, name) {
+                (libc::SOL_SOCKET, libc::SO_ERROR) => OptionName::Error,
+                $((libc::$level, libc::$name) => OptionName::$option,)*
+                $((libc::$asked_level, libc::$asked_name) => OptionName::$asked,)*
+                _ => return None,
+            })
+        }
+
+        /// An option's value as C has it; `None` for one that C does not know.
+        fn bytes(option: SocketOption) -> Option<Vec<u8>> {
+            Some(match option {
+                SocketOption::Error(errno) => give::count(u32::from(errno)),
+                $(SocketOption::$option(value) => give::$form(value),)*
+                $(SocketOption::$asked(value) => give::$asked_form(value),)*
+                _ => return None,
+            })
+        }
+    };
 }
 
-fn name(level: c_int, name: c_int) -> Option<OptionName> {
-    Some(match (level, name) {
-        (libc::SOL_SOCKET, libc::SO_ERROR) => OptionName::Error,
-        (libc::SOL_SOCKET, libc::SO_REUSEADDR) => OptionName::ReuseAddr,
-        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => OptionName::ReusePort,
-        (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => OptionName::KeepAlive,
-        (libc::SOL_SOCKET, libc::SO_BROADCAST) => OptionName::Broadcast,
-        (libc::SOL_SOCKET, libc::SO_LINGER) => OptionName::Linger,
-        (libc::SOL_SOCKET, libc::SO_SNDBUF) => OptionName::SendBuffer,
-        (libc::SOL_SOCKET, libc::SO_RCVBUF) => OptionName::ReceiveBuffer,
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => OptionName::NoDelay,
-        (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => OptionName::UserTimeout,
-        (libc::IPPROTO_TCP, libc::TCP_SYNCNT) => OptionName::SynCount,
-        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => OptionName::KeepIdle,
-        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => OptionName::KeepInterval,
-        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => OptionName::KeepCount,
-        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => OptionName::V6Only,
-        (libc::IPPROTO_IP, libc::IP_TTL) => OptionName::Ttl,
-        (libc::SOL_SOCKET, libc::SO_PASSCRED) => OptionName::PassCredentials,
-        (libc::SOL_SOCKET, libc::SO_PEERCRED) => OptionName::PeerCredentials,
-        _ => return None,
-    })
+options! {
+    both: {
+    SOL_SOCKET SO_REUSEADDR = ReuseAddr as truth;
+    SOL_SOCKET SO_REUSEPORT = ReusePort as truth;
+    SOL_SOCKET SO_KEEPALIVE = KeepAlive as truth;
+    SOL_SOCKET SO_BROADCAST = Broadcast as truth;
+    SOL_SOCKET SO_LINGER = Linger as linger;
+    SOL_SOCKET SO_SNDBUF = SendBuffer as count;
+    SOL_SOCKET SO_RCVBUF = ReceiveBuffer as count;
+    SOL_SOCKET SO_PASSCRED = PassCredentials as truth;
+    IPPROTO_TCP TCP_NODELAY = NoDelay as truth;
+    IPPROTO_TCP TCP_USER_TIMEOUT = UserTimeout as millis;
+    IPPROTO_TCP TCP_SYNCNT = SynCount as count;
+    IPPROTO_TCP TCP_KEEPIDLE = KeepIdle as seconds;
+    IPPROTO_TCP TCP_KEEPINTVL = KeepInterval as seconds;
+    IPPROTO_TCP TCP_KEEPCNT = KeepCount as count;
+    IPPROTO_IP IP_TTL = Ttl as count;
+    IPPROTO_IP IP_TOS = Tos as byte;
+    IPPROTO_IP IP_RECVTOS = ReceiveTos as truth;
+    IPPROTO_IP IP_PKTINFO = PacketInfo as truth;
+    IPPROTO_IP IP_MTU_DISCOVER = MtuDiscover as byte;
+    IPPROTO_IP IP_MULTICAST_TTL = MulticastTtl as byte;
+    IPPROTO_IP IP_MULTICAST_LOOP = MulticastLoop as truth;
+    IPPROTO_IPV6 IPV6_V6ONLY = V6Only as truth;
+    IPPROTO_IPV6 IPV6_TCLASS = TrafficClass as byte;
+    IPPROTO_IPV6 IPV6_RECVTCLASS = ReceiveTrafficClass as truth;
+    IPPROTO_IPV6 IPV6_RECVPKTINFO = PacketInfoV6 as truth;
+    IPPROTO_IPV6 IPV6_MTU_DISCOVER = MtuDiscoverV6 as byte;
+    IPPROTO_IPV6 IPV6_UNICAST_HOPS = UnicastHops as byte;
+    IPPROTO_IPV6 IPV6_MULTICAST_HOPS = MulticastHops as byte;
+    IPPROTO_IPV6 IPV6_MULTICAST_LOOP = MulticastLoopV6 as truth;
+    SOL_UDP UDP_SEGMENT = SegmentSize as short;
+    }
+    asked: {
+    SOL_SOCKET SO_TYPE = Type as kind;
+    SOL_SOCKET SO_DOMAIN = Domain as domain;
+    SOL_SOCKET SO_PROTOCOL = Protocol as count;
+    SOL_SOCKET SO_ACCEPTCONN = AcceptsConnections as truth;
+    SOL_SOCKET SO_PEERCRED = PeerCredentials as credentials;
+    IPPROTO_TCP TCP_MAXSEG = MaxSegment as count;
+    }
+}
+
+/// Values as C has them.
+mod give {
+    use super::{Credentials, Domain, Duration, SocketKind, c_int};
+
+    fn int(value: c_int) -> Vec<u8> {
+        value.to_ne_bytes().to_vec()
+    }
+
+    pub(super) fn truth(value: bool) -> Vec<u8> {
+        int(c_int::from(value))
+    }
+
+    pub(super) fn count(value: u32) -> Vec<u8> {
+        int(value.cast_signed())
+    }
+
+    pub(super) fn byte(value: u8) -> Vec<u8> {
+        int(c_int::from(value))
+    }
+
+    pub(super) fn short(value: u16) -> Vec<u8> {
+        int(c_int::from(value))
+    }
+
+    pub(super) fn seconds(time: Duration) -> Vec<u8> {
+        int(time.as_secs() as c_int)
+    }
+
+    pub(super) fn millis(time: Duration) -> Vec<u8> {
+        int(time.as_millis() as c_int)
+    }
+
+    pub(super) fn linger(time: Option<Duration>) -> Vec<u8> {
+        [truth(time.is_some()), seconds(time.unwrap_or_default())].concat()
+    }
+
+    pub(super) fn kind(kind: SocketKind) -> Vec<u8> {
+        int(match kind {
+            SocketKind::Stream => libc::SOCK_STREAM,
+            SocketKind::Datagram => libc::SOCK_DGRAM,
+            SocketKind::SeqPacket => libc::SOCK_SEQPACKET,
+        })
+    }
+
+    pub(super) fn domain(domain: Domain) -> Vec<u8> {
+        int(match domain {
+            Domain::Inet => libc::AF_INET,
+            Domain::Inet6 => libc::AF_INET6,
+            Domain::Unix => libc::AF_UNIX,
+        })
+    }
+
+    pub(super) fn credentials(Credentials { pid, uid, gid }: Credentials) -> Vec<u8> {
+        [pid, uid, gid].map(u32::to_ne_bytes).concat()
+    }
 }
 
 impl World {
@@ -131,7 +234,6 @@ impl World {
     /// The bytes of an option's value.
     fn option_bytes(&mut self, fd: Fd, level: c_int, wanted: c_int) -> Result<Vec<u8>> {
         let status = self.descriptors.status(fd);
-        let int = |value: c_int| value.to_ne_bytes().to_vec();
         match (level, wanted) {
             (libc::SOL_SOCKET, libc::SO_RCVTIMEO) => {
                 return Ok(time_bytes(status.receive_timeout.get()));
@@ -139,57 +241,15 @@ impl World {
             (libc::SOL_SOCKET, libc::SO_SNDTIMEO) => {
                 return Ok(time_bytes(status.send_timeout.get()));
             }
-            (libc::SOL_SOCKET, libc::SO_TYPE) => {
-                return match status.kind {
-                    Some(SocketKind::Stream) => Ok(int(libc::SOCK_STREAM)),
-                    Some(SocketKind::Datagram) => Ok(int(libc::SOCK_DGRAM)),
-                    Some(SocketKind::SeqPacket) => Ok(int(libc::SOCK_SEQPACKET)),
-                    None => Err(Errno::ENOTSOCK),
-                };
-            }
-            (libc::SOL_SOCKET, libc::SO_DOMAIN) => {
-                let address = self.universe.local_addr(&mut self.env, fd)?;
-                return Ok(int(match address {
-                    Address::Inet(SocketAddr::V4(_)) => libc::AF_INET,
-                    Address::Inet(SocketAddr::V6(_)) => libc::AF_INET6,
-                    Address::Unix(_) => libc::AF_UNIX,
-                }));
-            }
             _ => {}
         }
-        let Some(name) = name(level, wanted) else {
-            self.refuse(&format!("socket option {wanted} of level {level}"));
-            return Err(Errno::ENOPROTOOPT);
+        let value = match name(level, wanted) {
+            Some(name) => bytes(self.universe.option(&mut self.env, fd, name)?),
+            None => None,
         };
-        let seconds = |time: Duration| int(time.as_secs() as c_int);
-        Ok(match self.universe.option(&mut self.env, fd, name)? {
-            SocketOption::Error(errno) => int(c_int::from(errno as i16)),
-            SocketOption::ReuseAddr(value)
-            | SocketOption::ReusePort(value)
-            | SocketOption::KeepAlive(value)
-            | SocketOption::Broadcast(value)
-            | SocketOption::NoDelay(value)
-            | SocketOption::PassCredentials(value)
-            | SocketOption::V6Only(value) => int(c_int::from(value)),
-            SocketOption::SendBuffer(value)
-            | SocketOption::ReceiveBuffer(value)
-            | SocketOption::SynCount(value)
-            | SocketOption::KeepCount(value)
-            | SocketOption::Ttl(value) => int(value as c_int),
-            SocketOption::UserTimeout(time) => int(time.as_millis() as c_int),
-            SocketOption::KeepIdle(time) | SocketOption::KeepInterval(time) => seconds(time),
-            SocketOption::PeerCredentials(Credentials { pid, uid, gid }) => {
-                [pid, uid, gid].map(u32::to_ne_bytes).concat()
-            }
-            SocketOption::Linger(time) => {
-                let mut bytes = int(c_int::from(time.is_some()));
-                bytes.extend(seconds(time.unwrap_or_default()));
-                bytes
-            }
-            other => {
-                self.refuse(&format!("socket option {other:?}"));
-                return Err(Errno::ENOPROTOOPT);
-            }
+        value.ok_or_else(|| {
+            self.refuse(&format!("socket option {wanted} of level {level}"));
+            Errno::ENOPROTOOPT
         })
     }
 }
