@@ -7,13 +7,14 @@ use core::ops::Deref;
 use sim_core::backend::Domain;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// The addresses of a host. Most have one, which is kept in place.
+/// The addresses of a host. Most have one of each family at most, which are kept in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addrs(Kept);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     One([IpAddr; 1]),
+    Two([IpAddr; 2]),
     Many(Box<[IpAddr]>),
 }
 
@@ -24,6 +25,7 @@ impl Deref for Addrs {
     fn deref(&self) -> &[IpAddr] {
         match &self.0 {
             Kept::One(addr) => addr,
+            Kept::Two(addrs) => addrs,
             Kept::Many(addrs) => addrs,
         }
     }
@@ -33,6 +35,7 @@ impl From<&[IpAddr]> for Addrs {
     fn from(addrs: &[IpAddr]) -> Self {
         match *addrs {
             [addr] => Self::from(addr),
+            [first, second] => Self::from([first, second]),
             _ => Self(Kept::Many(addrs.into())),
         }
     }
@@ -47,6 +50,12 @@ impl From<Vec<IpAddr>> for Addrs {
 impl From<IpAddr> for Addrs {
     fn from(addr: IpAddr) -> Self {
         Self(Kept::One([addr]))
+    }
+}
+
+impl From<[IpAddr; 2]> for Addrs {
+    fn from(addrs: [IpAddr; 2]) -> Self {
+        Self(Kept::Two(addrs))
     }
 }
 

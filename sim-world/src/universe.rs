@@ -14,7 +14,7 @@ use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_net::{Addrs, Fabric, LinkConfig, Names, Packet, SocketId, Transit};
 use sim_time::WallTime;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// How long Linux asks for a neighbour's hardware address before it gives up (measured: 3.06 s).
@@ -23,6 +23,10 @@ const NEIGHBOUR_TIMEOUT: Duration = Duration::from_millis(3060);
 const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 /// How long every host has been up at the start: programs subtract minutes from the monotonic clock.
 const UPTIME: Duration = Duration::from_secs(100_000);
+
+/// The addresses of the first host: 10.0.0.1 and fd00::1.
+const FIRST_V4: u32 = 0x0a00_0001;
+const FIRST_V6: u128 = 0xfd00 << 112 | 1;
 
 /// Most worlds have no more hosts, and a host is large to move.
 const HOSTS_AT_FIRST: usize = 8;
@@ -56,7 +60,7 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// A world with one host, the root's, named `main` at 10.0.0.1.
+    /// A world with one host, the root's, named `main` at 10.0.0.1 and fd00::1.
     #[must_use]
     pub fn new(env: &mut Env, config: WorldConfig) -> Self {
         let mut universe = Self {
@@ -74,7 +78,7 @@ impl Universe {
         universe
     }
 
-    /// Adds a host, which is up at once, with the next address of 10.0.0.0/8.
+    /// Adds a host, which is up at once, with the next address of 10.0.0.0/8 and the next of fd00::/64.
     ///
     /// # Panics
     /// If a host of this name exists, or 2^24 - 2 hosts do.
@@ -85,7 +89,10 @@ impl Universe {
         );
         let index = self.hosts.len() as u32;
         assert!(index < (1 << 24) - 2, "10.0.0.0/8 has no more addresses");
-        let addrs = Addrs::from(IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + index)));
+        let v4 = IpAddr::V4(Ipv4Addr::from(FIRST_V4 + index));
+        let v6 = IpAddr::V6(Ipv6Addr::from(FIRST_V6 + u128::from(index)));
+        // In the order in which getaddrinfo(3) would sort them: IPv4 before an IPv6 address of a private network (RFC 6724).
+        let addrs = Addrs::from([v4, v6]);
         let id = HostId::new(index);
         self.fabric.attach(id, &addrs);
         self.names.insert(name, &addrs);

@@ -57,7 +57,7 @@ const NO_SUCH_HOST: u64 = 2;
 #[derive(Debug)]
 pub struct Fabric {
     /// Who has which address, in order of addresses: hosts come in that order, so that most are put at the end.
-    hosts: Vec<(IpAddr, HostId)>,
+    hosts: [Vec<(IpAddr, HostId)>; 2],
     links: Vec<Link>,
     by_ends: BTreeMap<(HostId, HostId), u32>,
     default: LinkConfig,
@@ -69,12 +69,17 @@ pub struct Fabric {
     epoch: u64,
 }
 
+/// The table of an address's family: hosts get addresses in order, so each table grows at its end.
+fn family(addr: IpAddr) -> usize {
+    usize::from(addr.is_ipv6())
+}
+
 impl Fabric {
     /// A fabric without hosts, whose links will behave like `config`.
     #[must_use]
     pub fn new(_env: &mut Env, config: LinkConfig) -> Self {
         Self {
-            hosts: Vec::new(),
+            hosts: [Vec::new(), Vec::new()],
             links: Vec::new(),
             by_ends: BTreeMap::new(),
             default: config,
@@ -95,13 +100,13 @@ impl Fabric {
         for &addr in addrs {
             match self.place_of(addr) {
                 Ok(at) => {
-                    let owner = self.hosts[at].1;
+                    let owner = self.hosts[family(addr)][at].1;
                     assert!(
                         owner == host,
                         "{addr} belongs to {owner:?} and cannot be {host:?}'s too"
                     );
                 }
-                Err(at) => self.hosts.insert(at, (addr, host)),
+                Err(at) => self.hosts[family(addr)].insert(at, (addr, host)),
             }
         }
         self.epoch += 1;
@@ -109,21 +114,22 @@ impl Fabric {
 
     /// Takes all addresses from `host`. What is under way to them still arrives, if the caller lets it.
     pub fn detach(&mut self, host: HostId) {
-        self.hosts.retain(|(_, owner)| *owner != host);
+        self.hosts.iter_mut().for_each(|hosts| hosts.retain(|(_, owner)| *owner != host));
         self.epoch += 1;
     }
 
     /// The host that has `addr`.
     #[must_use]
     pub fn host_of(&self, addr: IpAddr) -> Option<HostId> {
-        self.place_of(addr).ok().map(|at| self.hosts[at].1)
+        self.place_of(addr).ok().map(|at| self.hosts[family(addr)][at].1)
     }
 
     /// Where an address is in the table, or where it would have to be put.
     fn place_of(&self, addr: IpAddr) -> Result<usize, usize> {
-        match self.hosts.last() {
-            Some((last, _)) if *last < addr => Err(self.hosts.len()),
-            _ => self.hosts.binary_search_by(|(known, _)| known.cmp(&addr)),
+        let hosts = &self.hosts[family(addr)];
+        match hosts.last() {
+            Some((last, _)) if *last < addr => Err(hosts.len()),
+            _ => hosts.binary_search_by(|(known, _)| known.cmp(&addr)),
         }
     }
 

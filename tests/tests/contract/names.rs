@@ -1,6 +1,7 @@
 //! Names of hosts.
 
-use crate::on_both;
+use crate::{errno, on_both, settle};
+use sim::Builder;
 use sim::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,13 +15,12 @@ async fn hosts_have_names() -> io::Result<()> {
     assert_eq!((left.name(), right.name()), ("left".to_owned(), "right".to_owned()));
     assert_eq!(left, sim::host("left"), "the second mention means the same host");
     assert_ne!(left.ip(), right.ip());
-    assert_eq!(resolve("left:80").await?, [SocketAddr::new(left.ip(), 80)]);
-    assert_eq!(
-        lookup_host(("right", 443)).await?.collect::<Vec<_>>(),
-        [SocketAddr::new(right.ip(), 443)]
-    );
+    // A simulated host has an IPv6 address as well, which comes after.
+    assert_eq!(resolve("left:80").await?[0], SocketAddr::new(left.ip(), 80));
+    let named = lookup_host(("right", 443)).await?.next();
+    assert_eq!(named, Some(SocketAddr::new(right.ip(), 443)));
     let seen = left.spawn(async { resolve("right:1").await }).await.unwrap()?;
-    assert_eq!(seen, [SocketAddr::new(right.ip(), 1)], "every host knows the name");
+    assert_eq!(seen[0], SocketAddr::new(right.ip(), 1), "every host knows the name");
     let me = left.spawn(async { sim::host::current() }).await.unwrap();
     assert_eq!(me, left);
     Ok(())
@@ -96,3 +96,45 @@ on_both!(
     what_is_no_name,
     the_first_address_that_answers,
 );
+
+/// Hosts of a simulated world have an IPv6 address each; on one machine they share the loopback address.
+#[test]
+fn hosts_speak_ipv6() {
+    let run = Builder::new().run(|| async {
+        let (server, client) = (sim::host("server"), sim::host("client"));
+        let accepted = server.spawn(async {
+            let listener = TcpListener::bind("[::]:80").await?;
+            let mut peers = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, peer) = listener.accept().await?;
+                let mut byte = [0];
+                stream.read_exact(&mut byte).await?;
+                stream.write_all(&byte).await?;
+                peers.push(peer.ip());
+            }
+            io::Result::Ok(peers)
+        });
+        settle().await;
+        let asked = client.spawn(async {
+            let addrs = resolve("server:80").await?;
+            assert_eq!(addrs[1].ip(), "fd00::2".parse::<IpAddr>().unwrap());
+            for addr in addrs {
+                let mut stream = TcpStream::connect(addr).await?;
+                stream.write_all(b"x").await?;
+                stream.read_exact(&mut [0]).await?;
+                assert_eq!(stream.local_addr()?.is_ipv6(), addr.is_ipv6());
+            }
+            let (v6, v4) = (UdpSocket::bind("[::]:0").await?, UdpSocket::bind("[::1]:0").await?);
+            let refused = errno(v4.send_to(b"x", "[fd00::2]:9").await);
+            assert_eq!(refused, sim::Errno::EINVAL, "what is bound to loopback does not leave");
+            assert_eq!(errno(TcpStream::connect("[fd00::9]:80").await), sim::Errno::EHOSTUNREACH);
+            v6.send_to(b"x", "[fd00::2]:9").await
+        });
+        asked.await.unwrap()?;
+        let peers = accepted.await.unwrap()?;
+        let mapped = "::ffff:10.0.0.3".parse::<IpAddr>().unwrap();
+        assert_eq!(peers, [mapped, "fd00::3".parse::<IpAddr>().unwrap()]);
+        io::Result::Ok(())
+    });
+    assert!(matches!(run.output, Some(Ok(()))), "{:?} {:?}", run.output, run.report.end);
+}
