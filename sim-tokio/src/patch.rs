@@ -10,14 +10,14 @@
 //! | leaf futures are sync points | a note: only polls are ordered |
 //! | the rest | a note |
 //!
-//! Places are found by the names of functions and by the calls in them, which have been the same from tokio 1.38 to
+//! Places are found by the names of functions and by the calls in them, which have been the same from tokio 1.32 to
 //! 1.54. A place that is not found is reported, never skipped in silence.
 
 use crate::sites::LEAVES;
 use std::fmt;
 
 /// The oldest version that is known to have every place.
-pub const OLDEST: &str = "1.38";
+pub const OLDEST: &str = "1.32";
 
 /// What the changes found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

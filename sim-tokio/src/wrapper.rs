@@ -8,6 +8,7 @@
 //! the source becomes that of the changed copy, and rustc is told to name files as if it were the original: panics,
 //! backtraces and spans are those of the user's tokio.
 
+use crate::patch::Foreign;
 use crate::source::{self, Failure};
 use crate::unit::{Package, Unit, option};
 use std::ffi::{OsStr, OsString};
@@ -106,6 +107,10 @@ impl Wrapper {
         let version = &self.package.version;
         let copy = self.copies.join(format!("tokio-{version}-{:016x}", hash(original.as_os_str())));
         let failed = |failure| Refusal::Tokio(version.clone(), failure);
+        // The files that are added are written in that edition, and the versions before it have other places.
+        if option(&args, "--edition").is_none_or(|edition| edition == "2015" || edition == "2018") {
+            return Err(failed(Foreign { missing: vec!["edition 2021"] }.into()));
+        }
         let report = source::copy(&original.join("src"), &copy).map_err(failed)?;
         self.note(&format!("{version}: {report}\n")).map_err(failed)?;
         args[source] = copy.join("src/lib.rs").into_os_string();
@@ -197,6 +202,19 @@ mod tests {
         let expected = "/t/libtokio.rmeta: /cd/src/lib.rs /o/src/lib.rs /o/src/task/mod.rs\n\n\
                         /o/src/lib.rs:\n# env-dep:X\n";
         assert_eq!(mended(text, Path::new("/c"), Path::new("/o")), expected);
+    }
+
+    #[test]
+    fn a_tokio_of_an_older_edition_is_refused() {
+        let package = Package { name: String::from("tokio"), version: String::from("1.25.3") };
+        let wrapper = Wrapper { copies: PathBuf::from("/nowhere"), next: None, package };
+        let args = "--crate-name tokio --edition=2018 /r/tokio/src/lib.rs --target x";
+        let args: Vec<OsString> = args.split(' ').map(OsString::from).collect();
+        let refusal = wrapper.plan(args, 3).err().unwrap().to_string();
+        assert_eq!(
+            refusal,
+            "tokio 1.25.3 cannot be simulated: it has no edition 2021: the oldest version that can be simulated is 1.32"
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn what_the_door_needs_is_refused_by_name() {
     let foreign = report.unwrap_err();
     assert_eq!(
         foreign.to_string(),
-        "it has no task::spawn: the oldest version that can be simulated is 1.38"
+        "it has no task::spawn: the oldest version that can be simulated is 1.32"
     );
 }
 
