@@ -109,6 +109,7 @@ fn the_cycle_counter_counts_virtual_time_at_3_ghz() {
 fn raw_system_calls_get_the_worlds_answers() {
     for run in [run, run_filtered] {
         let first = run("calls", 3);
+        assert_eq!(first.field("notices"), "");
         assert_eq!(first.printed(), run("calls", 3).printed());
         let lines: Vec<&str> = first.printed().lines().collect();
         assert!(lines.contains(&"slept 7200"), "{lines:?}");

@@ -4,15 +4,12 @@
 //! "trap" while the program runs and "pass" during a call of this object's own. A trapped call is handed by its number to the function
 //! that the program could have called instead ([`raw::by_instruction`]), and its answer is put where the instruction would have left it.
 //!
-//! Calls of the loader and of the object that the kernel maps into every process trap as well, and are passed on.
+//! Calls of the loader trap as well, and are passed on.
 
 #![expect(unsafe_code, reason = "the C library's variable of the last error is read")]
 
-use super::handlers;
-use crate::memory::Out;
 use core::cell::Cell;
 use core::ffi::c_int;
-use libc::{siginfo_t, ucontext_t};
 
 thread_local! {
     /// Read by the kernel at every system call of this thread that is not the C library's.
@@ -21,6 +18,7 @@ thread_local! {
 
 /// The selector's values, as the kernel has them.
 const PASS: u8 = 0;
+#[cfg(target_arch = "x86_64")]
 const TRAP: u8 = 1;
 
 /// Runs a system call of the object's own.
@@ -48,13 +46,16 @@ pub use trapping::{on_call, trap_again, trap_first};
 
 #[cfg(target_arch = "x86_64")]
 mod trapping {
-    use super::{Means, Out, SELECTOR, TRAP, c_int, handlers, siginfo_t, ucontext_t};
+    use super::{Means, SELECTOR, TRAP};
+    use crate::memory::Out;
     use crate::real;
     use crate::symbols::raw;
     use crate::traps::frame::Frame;
-    use crate::traps::{filter, text};
+    use crate::traps::{filter, handlers, text};
     use crate::world::is_member;
     use core::cell::Cell;
+    use core::ffi::c_int;
+    use libc::{siginfo_t, ucontext_t};
 
     const PR_SET_SYSCALL_USER_DISPATCH: usize = 59;
     const PR_SYS_DISPATCH_ON: usize = 1;
@@ -123,7 +124,7 @@ mod trapping {
         let arguments = names.map(|name| frame.register(name));
         let at = frame.register(libc::REG_RIP);
         let errno = super::errno();
-        let answer = if is_member() && !text::is_of_system(at) {
+        let answer = if is_member() && !text::is_of_c_library(at) {
             raw::by_instruction(number, arguments, at)
         } else {
             real::syscall(number, arguments)

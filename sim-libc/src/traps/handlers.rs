@@ -22,9 +22,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const WATCH: c_int = 64;
 
 /// The signals that are ours.
-const OURS: [c_int; 3] = [libc::SIGSEGV, libc::SIGSYS, WATCH];
+#[cfg(target_arch = "x86_64")]
+const OURS: &[c_int] = &[libc::SIGSEGV, libc::SIGSYS, WATCH];
+/// The signals that are ours.
+#[cfg(not(target_arch = "x86_64"))]
+const OURS: &[c_int] = &[WATCH];
 /// Their bits in a mask.
-const OUR_BITS: u64 = bit(libc::SIGSEGV) | bit(libc::SIGSYS) | bit(WATCH);
+const OUR_BITS: u64 = {
+    let (mut bits, mut n) = (0, 0);
+    while n < OURS.len() {
+        bits |= bit(OURS[n]);
+        n += 1;
+    }
+    bits
+};
 /// The flag by which the kernel is told where to return from a handler; the C library adds it.
 const SA_RESTORER: c_int = 0x0400_0000;
 
@@ -73,6 +84,7 @@ struct RawAction {
 /// No signal.
 const NONE: Mask = Mask([0; 16]);
 /// Every signal but those of instructions.
+#[cfg(target_arch = "x86_64")]
 const EVERY: Mask = {
     let mut mask = Mask([u64::MAX; 16]);
     mask.0[0] = !(bit(libc::SIGSEGV) | bit(libc::SIGSYS));

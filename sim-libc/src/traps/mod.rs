@@ -3,6 +3,7 @@
 //! ```text
 //! rdtsc, rdtscp  ──SIGSEGV──▶ tsc: the counter of virtual time
 //! syscall        ──SIGSYS───▶ dispatch: the function of the same name, or an escape
+//! vdso(7)        ──rewritten to the system call that it stands for
 //! a spin         ──WATCH────▶ watchdog: the run is given up
 //! ```
 //!
@@ -33,6 +34,8 @@ mod frame;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
 pub mod tsc;
+#[cfg(target_arch = "x86_64")]
+mod vdso;
 
 use crate::world::with;
 
@@ -40,6 +43,8 @@ use crate::world::with;
 pub fn survey() {
     text::survey();
     handlers::find_functions();
+    #[cfg(target_arch = "x86_64")]
+    vdso::rewrite();
 }
 
 /// The calling thread is the first of a world.

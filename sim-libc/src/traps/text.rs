@@ -68,16 +68,15 @@ pub fn library() -> Option<Range<usize>> {
     texts().iter().filter(is_libc).max_by_key(|text| text.at.len()).map(|text| text.at.clone())
 }
 
-/// Every piece whose system calls are passed on: the C library's, this object's and the kernel's own.
+/// Every piece whose system calls pass: the C library's and this object's.
 pub fn trusted() -> Vec<Range<usize>> {
-    let is_trusted =
-        |text: &&Text| text.is_of_c_library() || &*text.path == VDSO || is_own(text.at.start);
+    let is_trusted = |text: &&Text| text.is_of_c_library() || is_own(text.at.start);
     texts().iter().filter(is_trusted).map(|text| text.at.clone()).collect()
 }
 
-/// Whether the code at an address is the C library's or the kernel's own.
-pub fn is_of_system(address: usize) -> bool {
-    of(address).is_some_and(|text| text.is_of_c_library() || &*text.path == VDSO)
+/// Whether the code at an address is the C library's.
+pub fn is_of_c_library(address: usize) -> bool {
+    of(address).is_some_and(Text::is_of_c_library)
 }
 
 /// Whether the code at an address is the object that the kernel maps into every process.
