@@ -20,7 +20,7 @@ use std::backtrace::Backtrace;
 /// How often it is looked, in seconds of processor time.
 const TICK: i64 = 1;
 /// After how many ticks without any call a run is given up: sooner than whoever watches the process loses patience.
-const PATIENCE: u32 = 5;
+const PATIENCE: u32 = 15;
 
 /// How often the world was entered. Only the thread that has the turn counts.
 static ENTRIES: AtomicU64 = AtomicU64::new(0);
