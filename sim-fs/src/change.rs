@@ -5,7 +5,6 @@
 //! first name.
 
 use bytes::Bytes;
-use sim_core::backend::FileKind;
 use sim_time::WallTime;
 use std::fmt;
 
@@ -46,28 +45,45 @@ pub(crate) struct NameChange {
 
 #[derive(Clone, Debug)]
 pub(crate) enum NameKind {
-    /// The inode begins to exist, as an empty file or directory, under this name.
-    Create(FileKind, Slot),
-    /// Its name is taken away.
+    /// The inode begins to exist under this name.
+    Create(New, Slot),
+    /// It has this name as well.
+    Link(Slot),
+    /// This name is taken away.
     Remove(Slot),
-    /// Its name is changed. The inode that had the new name, if any, loses it.
+    /// A name is changed. The inode that had the new name, if any, loses it.
     Rename { from: Slot, to: Slot, replaced: Option<Ino> },
+}
+
+/// What an inode begins as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum New {
+    /// An empty file of this mode.
+    File(u32),
+    /// An empty directory of this mode.
+    Directory(u32),
+    /// A symbolic link to this.
+    Symlink(Box<str>),
+    /// The name of a Unix socket.
+    Socket,
 }
 
 impl NameChange {
     /// The places that the change touches.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
         let (first, second) = match &self.kind {
-            NameKind::Create(_, slot) | NameKind::Remove(slot) => (slot, None),
+            NameKind::Create(_, slot) | NameKind::Link(slot) | NameKind::Remove(slot) => {
+                (slot, None)
+            }
             NameKind::Rename { from, to, .. } => (from, Some(to)),
         };
         std::iter::once(first).chain(second)
     }
 
-    /// The inode that has no name any more after the change.
-    pub(crate) fn unnamed(&self) -> Option<Ino> {
+    /// The inode that has one name less after the change, and perhaps none.
+    pub(crate) fn losing(&self) -> Option<Ino> {
         match self.kind {
-            NameKind::Create(..) => None,
+            NameKind::Create(..) | NameKind::Link(_) => None,
             NameKind::Remove(_) => Some(self.ino),
             NameKind::Rename { replaced, .. } => replaced,
         }
@@ -77,13 +93,13 @@ impl NameChange {
     pub(crate) fn inodes(&self) -> impl Iterator<Item = Ino> {
         let replaced = match self.kind {
             NameKind::Rename { replaced, .. } => replaced,
-            NameKind::Create(..) | NameKind::Remove(_) => None,
+            NameKind::Create(..) | NameKind::Link(_) | NameKind::Remove(_) => None,
         };
         std::iter::once(self.ino).chain(replaced)
     }
 }
 
-/// A change of a file's contents.
+/// A change of a file's contents, or of what it is besides them.
 #[derive(Clone, Debug)]
 pub(crate) struct DataChange {
     pub(crate) ino: Ino,
@@ -97,6 +113,19 @@ pub(crate) enum DataKind {
     Write { offset: u64, data: Bytes, grows: bool },
     /// The length alone.
     SetLen(u64),
+    /// Permissions, owners and times, all of them as they are then.
+    Attributes(Attributes),
+}
+
+/// What an inode is besides what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    /// Permissions: the lower 12 bits of a mode.
+    pub(crate) mode: u32,
+    pub(crate) owner: u32,
+    pub(crate) group: u32,
+    pub(crate) accessed: WallTime,
+    pub(crate) modified: WallTime,
 }
 
 impl DataChange {

@@ -7,7 +7,12 @@
 //! The length is kept apart from the pages. In the volatile view no page reaches beyond it. While a crash image is
 //! put together one may: a write inside the file can survive although the write that made the file so long did not.
 //! [`Contents::trim`] ends that state.
+//!
+//! A file of the layer below begins as a length and a source. Its pages are read from there as long as nobody has written
+//! to them; the first write to a page copies it.
 
+use crate::image::SECTOR;
+use crate::lower::Source;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -19,6 +24,8 @@ pub(crate) const PAGE: u64 = 4096;
 pub(crate) struct Contents {
     len: u64,
     pages: BTreeMap<u64, Vec<u8>>,
+    /// Where bytes come from that no page holds.
+    source: Option<Source>,
 }
 
 /// The numbers of the pages that `len` bytes at `offset` lie in. `len` is not 0.
@@ -27,6 +34,23 @@ pub(crate) fn pages_of(offset: u64, len: u64) -> RangeInclusive<u64> {
 }
 
 impl Contents {
+    /// What a file of the layer below holds.
+    pub(crate) fn from_below(source: Source) -> Self {
+        Self { len: source.len, pages: BTreeMap::new(), source: Some(source) }
+    }
+
+    /// Where the content comes from, if it is that of a file of the layer below to the last byte.
+    pub(crate) fn untouched(&self) -> Option<&Source> {
+        let source = self.source.as_ref()?;
+        (self.pages.is_empty() && source.is_whole() && source.len == self.len).then_some(source)
+    }
+
+    /// The room that stat(2) says it takes, in its unit.
+    pub(crate) fn sectors(&self) -> u64 {
+        let below = self.source.as_ref().map_or(0, |source| source.len.div_ceil(SECTOR));
+        below.max(self.pages.len() as u64 * (PAGE / SECTOR))
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
@@ -41,6 +65,9 @@ impl Contents {
         let len = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
         if len == 0 {
             return Bytes::new();
+        }
+        if let Some(source) = &self.source {
+            return self.read_through(source, offset, len);
         }
         let mut data = Vec::with_capacity(len);
         for (&number, page) in self.pages.range(pages_of(offset, len as u64)) {
@@ -62,6 +89,23 @@ impl Contents {
         data.into()
     }
 
+    /// As [`Contents::read`], within the length of a file with a source.
+    fn read_through(&self, source: &Source, offset: u64, len: usize) -> Bytes {
+        let mut data = vec![0; len];
+        source.read(offset, &mut data);
+        let end = offset + len as u64;
+        for (&number, page) in self.pages.range(pages_of(offset, len as u64)) {
+            let start = number * PAGE;
+            let (from, to) = (start.max(offset), (start + PAGE).min(end));
+            let place = &mut data[(from - offset) as usize..(to - offset) as usize];
+            let written = page.get((from - start) as usize..).unwrap_or_default();
+            let copied = written.len().min(place.len());
+            place[..copied].copy_from_slice(&written[..copied]);
+            place[copied..].fill(0);
+        }
+        data.into()
+    }
+
     /// Puts `data` at `offset`, making at most `free` new pages, and answers how much of it found room.
     ///
     /// The length stays as it is: it belongs to the operation, not to the bytes.
@@ -77,7 +121,12 @@ impl Contents {
                 }
                 free -= 1;
             }
-            write_page(self.pages.entry(number).or_default(), start, &data[done..done + part]);
+            let below = self.source.as_ref();
+            let page = self
+                .pages
+                .entry(number)
+                .or_insert_with(|| below.map(|source| source.page(number)).unwrap_or_default());
+            write_page(page, start, &data[done..done + part]);
             done += part;
         }
         done
@@ -86,6 +135,9 @@ impl Contents {
     /// Sets the length. What lies beyond it is gone, and reads as zeros should the file grow again.
     pub(crate) fn set_len(&mut self, len: u64) {
         self.len = len;
+        if let Some(source) = &mut self.source {
+            source.cut(len);
+        }
         self.trim();
     }
 

@@ -10,6 +10,7 @@
 
 use crate::disk::Disk;
 use crate::journal::{Journal, Seq};
+use crate::locks::Locks;
 use sim_core::Env;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +45,7 @@ impl Disk {
         self.journal = Journal::default();
         self.volatile.become_like(&self.durable);
         self.files.clear();
+        self.locks = Locks::default();
         self.cached = BTreeMap::new();
         self.sync_fails = false;
         Crash { kept, lost: pending - kept }
@@ -64,7 +66,9 @@ impl Disk {
             }
             kept += 1;
             self.durable.change_names(change);
-            if let Some(ino) = change.unnamed() {
+            if let Some(ino) = change.losing()
+                && !self.durable.inode(ino).has_name()
+            {
                 self.durable.forget(ino);
             }
         }

@@ -5,6 +5,8 @@ use crate::contents::{PAGE, pages_of};
 use crate::files::{FileId, Files, Open};
 use crate::image::Image;
 use crate::journal::Journal;
+use crate::locks::Locks;
+use crate::lower::Layer;
 use crate::timing::Timing;
 use bytes::Bytes;
 use sim_core::backend::{Metadata, SeekTo};
@@ -40,6 +42,8 @@ pub struct Disk {
     pub(crate) files: Files,
     /// What the page cache knows of an inode besides its contents; only of those with something to know.
     pub(crate) cached: BTreeMap<Ino, Cached>,
+    pub(crate) locks: Locks,
+    pub(crate) layer: Layer,
     next_ino: u64,
     capacity_blocks: u64,
     dirty_limit: u64,
@@ -88,6 +92,8 @@ impl Disk {
             journal: Journal::default(),
             files: Files::default(),
             cached: BTreeMap::new(),
+            locks: Locks::default(),
+            layer: Layer::default(),
             next_ino: Ino::FIRST_FREE.0,
             capacity_blocks: u64::MAX,
             dirty_limit: DIRTY_LIMIT,
@@ -133,7 +139,13 @@ impl Disk {
     ///
     /// # Errors
     /// `EBADF` if it is not open for reading; `EISDIR`; `EINVAL` if the range ends beyond 2^63 - 1.
-    pub fn read(&mut self, id: FileId, offset: Option<u64>, len: usize) -> Result<Bytes> {
+    pub fn read(
+        &mut self,
+        now: WallTime,
+        id: FileId,
+        offset: Option<u64>,
+        len: usize,
+    ) -> Result<Bytes> {
         check_offset(offset)?;
         let open = self.files.get(id)?;
         let (ino, at) = (open.ino, offset.unwrap_or(open.position));
@@ -145,6 +157,9 @@ impl Disk {
             return Err(Errno::EISDIR);
         }
         let data = self.volatile.contents(ino).read(at, len.min(MAX_COUNT));
+        if !data.is_empty() {
+            self.volatile.note_access(ino, now);
+        }
         if offset.is_none() {
             self.files.get_mut(id)?.position += data.len() as u64;
         }
@@ -211,7 +226,7 @@ impl Disk {
         for page in pages {
             self.cached.get_mut(&ino).expect("it was there").unwritten.remove(&page);
             let data = self.volatile.contents(ino).read(page * PAGE, PAGE as usize);
-            let at = self.volatile.inode(ino).modified;
+            let at = self.volatile.inode(ino).attributes.modified;
             let kind = DataKind::Write { offset: page * PAGE, data, grows: false };
             self.log_data(DataChange { ino, kind, at });
         }
@@ -276,6 +291,7 @@ impl Disk {
     /// `EBADF`.
     pub fn close(&mut self, id: FileId) -> Result<()> {
         let ino = self.files.remove(id)?.ino;
+        self.locks.forget_description(ino, id);
         let cached = self.cached.get_mut(&ino).expect("an open inode is known to the cache");
         cached.opens -= 1;
         if cached.opens == 0 {
@@ -284,7 +300,7 @@ impl Disk {
             if cached.unwritten.is_empty() {
                 self.cached.remove(&ino);
             }
-            if self.volatile.inode(ino).parent.is_none() {
+            if !self.volatile.inode(ino).has_name() {
                 self.drop_inode(ino);
             }
         }
@@ -316,10 +332,11 @@ impl Disk {
     /// Does a change of names to the volatile view and logs it.
     pub(crate) fn change_names(&mut self, change: NameChange) {
         let ancestors = change.slots().flat_map(|slot| self.volatile.ancestors(slot.dir));
-        let emptied = change.unnamed().filter(|&ino| self.volatile.inode(ino).is_dir());
+        let emptied = change.losing().filter(|&ino| self.volatile.inode(ino).is_dir());
         self.journal.push_names(change.clone(), ancestors, emptied);
         self.volatile.change_names(&change);
-        if let Some(ino) = change.unnamed()
+        if let Some(ino) = change.losing()
+            && !self.volatile.inode(ino).has_name()
             && self.cached.get(&ino).is_none_or(|cached| cached.opens == 0)
         {
             self.drop_inode(ino);
@@ -333,7 +350,7 @@ impl Disk {
     }
 
     /// Logs a change of contents that was done to the volatile view, unless no crash could ever show it.
-    fn log_data(&mut self, change: DataChange) {
+    pub(crate) fn log_data(&mut self, change: DataChange) {
         if self.durable.contains(change.ino) || self.journal.naming(change.ino).is_some() {
             self.journal.push_data(change);
             self.write_back();

@@ -1,13 +1,21 @@
 //! A tree of inodes: the volatile view and the durable one are each an [`Image`], changed by the same verbs.
 //!
-//! Every inode has at most one name, since there are no hard links; it knows the directory that holds it. An inode
-//! without a name exists only in the volatile view, while it is open.
+//! A directory has one name, any other inode may have several; each inode knows the directories that hold them. An
+//! inode without a name exists only in the volatile view, while it is open.
 
-use crate::change::{DataChange, DataKind, Ino, NameChange, NameKind, Slot};
+use crate::change::{Attributes, DataChange, DataKind, Ino, NameChange, NameKind, New, Slot};
 use crate::contents::{Contents, PAGE, pages_of};
 use sim_core::backend::{FileKind, Metadata};
 use sim_time::WallTime;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a symbolic link may be used for: everything, since nobody asks (inode(7)).
+const SYMLINK_MODE: u32 = 0o777;
+/// How old a time of access may be before reading moves it (mount(8), `relatime`).
+const RELATIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The unit in which stat(2) counts room.
+pub(crate) const SECTOR: u64 = 512;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
@@ -20,9 +28,11 @@ pub(crate) struct Image {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Inode {
-    /// The directory that holds its name. The root's is the root; `None` is an inode that has lost its name.
-    pub(crate) parent: Option<Ino>,
-    pub(crate) modified: WallTime,
+    /// The directories that hold its names, each as often as it holds one. The root's is the root.
+    pub(crate) parents: Vec<Ino>,
+    pub(crate) attributes: Attributes,
+    /// When anything of it last changed (`st_ctime`).
+    pub(crate) changed: WallTime,
     pub(crate) node: Node,
 }
 
@@ -30,6 +40,7 @@ pub(crate) struct Inode {
 pub(crate) enum Node {
     File(Contents),
     Directory(Directory),
+    Symlink(Box<str>),
     /// The name of a Unix socket (unix(7)): it has no contents.
     Socket,
 }
@@ -42,20 +53,35 @@ pub(crate) struct Directory {
 }
 
 impl Inode {
-    fn new(kind: FileKind, parent: Ino, modified: WallTime) -> Self {
-        let node = match kind {
-            FileKind::File => Node::File(Contents::default()),
-            FileKind::Directory => Node::Directory(Directory::default()),
-            FileKind::Socket => Node::Socket,
-            FileKind::Symlink => unreachable!("no verb makes a symbolic link"),
+    fn new(new: &New, at: WallTime) -> Self {
+        let (node, mode) = match new {
+            New::File(mode) => (Node::File(Contents::default()), *mode),
+            New::Directory(mode) => (Node::Directory(Directory::default()), *mode),
+            New::Symlink(target) => (Node::Symlink(target.clone()), SYMLINK_MODE),
+            New::Socket => (Node::Socket, 0o755),
         };
-        Self { parent: Some(parent), modified, node }
+        Self::of(node, mode, at)
+    }
+
+    pub(crate) fn of(node: Node, mode: u32, at: WallTime) -> Self {
+        let attributes = Attributes { mode, owner: 0, group: 0, accessed: at, modified: at };
+        Self { parents: Vec::new(), attributes, changed: at, node }
+    }
+
+    /// The directory that holds a directory, if it still has its name.
+    pub(crate) fn parent(&self) -> Option<Ino> {
+        self.parents.first().copied()
+    }
+
+    pub(crate) fn has_name(&self) -> bool {
+        !self.parents.is_empty()
     }
 
     pub(crate) fn kind(&self) -> FileKind {
         match self.node {
             Node::File(_) => FileKind::File,
             Node::Directory(_) => FileKind::Directory,
+            Node::Symlink(_) => FileKind::Symlink,
             Node::Socket => FileKind::Socket,
         }
     }
@@ -66,20 +92,36 @@ impl Inode {
 
     /// What stat(2) says. A directory's length is one block, as on ext4.
     pub(crate) fn metadata(&self, ino: Ino) -> Metadata {
-        let (len, links) = match &self.node {
-            Node::File(contents) => (contents.len(), 1),
-            Node::Directory(directory) => (PAGE, 2 + directory.subdirs),
-            Node::Socket => (0, 1),
+        let names = self.parents.len() as u32;
+        let (len, links, blocks) = match &self.node {
+            Node::File(contents) => (contents.len(), names, contents.sectors()),
+            Node::Directory(_) if names == 0 => (PAGE, 0, PAGE / SECTOR),
+            Node::Directory(directory) => (PAGE, 2 + directory.subdirs, PAGE / SECTOR),
+            Node::Symlink(target) => (target.len() as u64, names, 0),
+            Node::Socket => (0, names, 0),
         };
-        let links = if self.parent.is_some() { links } else { 0 };
-        Metadata { kind: self.kind(), len, inode: ino.0, links, modified: self.modified }
+        let Attributes { mode, owner, group, accessed, modified } = self.attributes;
+        Metadata {
+            kind: self.kind(),
+            len,
+            inode: ino.0,
+            links,
+            mode,
+            owner,
+            group,
+            blocks,
+            modified,
+            accessed,
+            changed: self.changed,
+        }
     }
 
     fn blocks(&self) -> u64 {
         match &self.node {
             Node::File(contents) => contents.blocks(),
             Node::Directory(_) => 1,
-            Node::Socket => 0,
+            // A short target lies in the inode itself, as on ext4.
+            Node::Symlink(_) | Node::Socket => 0,
         }
     }
 }
@@ -87,11 +129,12 @@ impl Inode {
 impl Image {
     /// A disk as it is at the first boot: the root directory and `/tmp`.
     pub(crate) fn new() -> Self {
-        let root = Inode::new(FileKind::Directory, Ino::ROOT, WallTime::UNIX_EPOCH);
+        let mut root = Inode::new(&New::Directory(0o755), WallTime::UNIX_EPOCH);
+        root.parents.push(Ino::ROOT);
         let mut image =
             Self { inodes: BTreeMap::from([(Ino::ROOT, root)]), blocks: 1, pages_touched: 0 };
         let slot = Slot { dir: Ino::ROOT, name: "tmp".into() };
-        let kind = NameKind::Create(FileKind::Directory, slot);
+        let kind = NameKind::Create(New::Directory(0o1777), slot);
         image.change_names(&NameChange { ino: Ino::TMP, kind, at: WallTime::UNIX_EPOCH });
         image
     }
@@ -136,19 +179,20 @@ impl Image {
     /// The directory and those that hold it, up to the root.
     pub(crate) fn ancestors(&self, dir: Ino) -> impl Iterator<Item = Ino> {
         std::iter::successors(Some(dir), |&ino| {
-            self.inode(ino).parent.filter(|&parent| parent != ino)
+            self.inode(ino).parent().filter(|&parent| parent != ino)
         })
     }
 
-    /// Does a change to the names. The inode that is left without one ([`NameChange::unnamed`]) is still there.
+    /// Does a change to the names. An inode that is left without one is still there.
     pub(crate) fn change_names(&mut self, change: &NameChange) {
         match &change.kind {
-            NameKind::Create(kind, slot) => {
-                let inode = Inode::new(*kind, slot.dir, change.at);
+            NameKind::Create(new, slot) => {
+                let inode = Inode::new(new, change.at);
                 self.blocks += inode.blocks();
                 self.inodes.insert(change.ino, inode);
                 self.give(slot, change.ino, change.at);
             }
+            NameKind::Link(slot) => self.give(slot, change.ino, change.at),
             NameKind::Remove(slot) => self.take(slot, change.ino, change.at),
             NameKind::Rename { from, to, replaced } => {
                 self.take(from, change.ino, change.at);
@@ -162,7 +206,8 @@ impl Image {
 
     fn give(&mut self, slot: &Slot, ino: Ino, at: WallTime) {
         let inode = self.inode_mut(ino);
-        inode.parent = Some(slot.dir);
+        inode.parents.push(slot.dir);
+        inode.changed = at;
         let is_dir = inode.is_dir();
         let directory = self.directory_mut(slot.dir, at);
         let before = directory.entries.insert(slot.name.clone(), ino);
@@ -170,9 +215,24 @@ impl Image {
         directory.subdirs += u32::from(is_dir);
     }
 
+    /// Puts an inode that was always there under its name, which changes no time.
+    pub(crate) fn adopt(&mut self, slot: &Slot, ino: Ino, mut inode: Inode) {
+        let modified = self.inode(slot.dir).attributes.modified;
+        inode.parents.push(slot.dir);
+        self.blocks += inode.blocks();
+        let is_dir = inode.is_dir();
+        self.inodes.insert(ino, inode);
+        let directory = self.directory_mut(slot.dir, modified);
+        let before = directory.entries.insert(slot.name.clone(), ino);
+        assert_eq!(before, None, "a name is asked of the layer below once: {slot:?}");
+        directory.subdirs += u32::from(is_dir);
+    }
+
     fn take(&mut self, slot: &Slot, ino: Ino, at: WallTime) {
         let inode = self.inode_mut(ino);
-        inode.parent = None;
+        let held = inode.parents.iter().position(|&dir| dir == slot.dir);
+        inode.parents.remove(held.expect("an inode knows who holds its names"));
+        inode.changed = at;
         let is_dir = inode.is_dir();
         let directory = self.directory_mut(slot.dir, at);
         let before = directory.entries.remove(&*slot.name);
@@ -182,18 +242,29 @@ impl Image {
 
     fn directory_mut(&mut self, ino: Ino, modified: WallTime) -> &mut Directory {
         let inode = self.inode_mut(ino);
-        inode.modified = modified;
+        inode.attributes.modified = modified;
+        inode.changed = inode.changed.max(modified);
         match &mut inode.node {
             Node::Directory(directory) => directory,
-            _ => unreachable!("a name lies in a directory, and {ino:?} is a file"),
+            _ => unreachable!("a name lies in a directory, and {ino:?} is none"),
         }
     }
 
     /// Drops an inode that nobody holds any more.
     pub(crate) fn forget(&mut self, ino: Ino) {
         let inode = self.inodes.remove(&ino).expect("an inode is forgotten once");
-        assert_eq!(inode.parent, None, "a named inode is not forgotten");
+        assert!(!inode.has_name(), "a named inode is not forgotten");
         self.blocks -= inode.blocks();
+    }
+
+    /// A file was read: its time of access moves if it is not newer than the last change, or a day old (mount(8), `relatime`).
+    pub(crate) fn note_access(&mut self, ino: Ino, now: WallTime) {
+        let inode = self.inode_mut(ino);
+        let accessed = inode.attributes.accessed;
+        let is_older = accessed <= inode.attributes.modified || accessed <= inode.changed;
+        if is_older || now.duration_since(accessed) >= RELATIME {
+            inode.attributes.accessed = now;
+        }
     }
 
     /// Writes what finds room in `free` new blocks, and answers how much that was.
@@ -219,6 +290,11 @@ impl Image {
 
     /// Does a change to a file's contents that was done to another view before.
     pub(crate) fn change_data(&mut self, change: &DataChange) {
+        if let DataKind::Attributes(attributes) = &change.kind {
+            let inode = self.inode_mut(change.ino);
+            (inode.attributes, inode.changed) = (*attributes, change.at);
+            return;
+        }
         self.edit(change.ino, change.at, |contents| match &change.kind {
             DataKind::Write { offset, data, grows } => {
                 if *grows {
@@ -227,6 +303,7 @@ impl Image {
                 contents.put(*offset, data, u64::MAX);
             }
             DataKind::SetLen(len) => contents.set_len(*len),
+            DataKind::Attributes(_) => unreachable!("attributes are not contents"),
         });
         if let DataKind::Write { offset, data, .. } = &change.kind {
             self.note_pages(*offset, data.len() as u64);
@@ -235,8 +312,11 @@ impl Image {
 
     /// Drops what was written beyond the end of a file whose growth did not survive.
     pub(crate) fn trim(&mut self, ino: Ino) {
-        let modified = self.inode(ino).modified;
-        self.edit(ino, modified, Contents::trim);
+        let (modified, changed) = (self.inode(ino).attributes.modified, self.inode(ino).changed);
+        if let Node::File(_) = self.inode(ino).node {
+            self.edit(ino, modified, Contents::trim);
+            self.inode_mut(ino).changed = changed;
+        }
     }
 
     fn edit<T>(
@@ -246,7 +326,8 @@ impl Image {
         edit: impl FnOnce(&mut Contents) -> T,
     ) -> T {
         let inode = self.inodes.get_mut(&ino).expect("the contents of an inode that exists");
-        inode.modified = modified;
+        inode.attributes.modified = modified;
+        inode.changed = modified;
         let Node::File(contents) = &mut inode.node else {
             unreachable!("{ino:?} has no contents to edit")
         };
@@ -263,25 +344,35 @@ impl Image {
         }
     }
 
-    /// Whether the tree is one: every inode is reached from the root, once, and knows who holds it.
+    /// Whether the tree is one: every inode is reached from the root by as many names as it knows of, a directory by one.
     pub(crate) fn is_well_formed(&self) -> bool {
-        let (mut seen, mut blocks, mut stack) = (0, 0, vec![Ino::ROOT]);
-        while let Some(ino) = stack.pop() {
-            seen += 1;
-            blocks += self.inode(ino).blocks();
-            if seen > self.inodes.len() {
-                return false;
-            }
-            if let Node::Directory(directory) = &self.inode(ino).node {
-                let held = directory.entries.values();
-                if !held.clone().all(|child| {
-                    self.inodes.get(child).is_some_and(|inode| inode.parent == Some(ino))
-                }) {
+        let mut names: BTreeMap<Ino, Vec<Ino>> = BTreeMap::from([(Ino::ROOT, vec![Ino::ROOT])]);
+        let mut stack = vec![Ino::ROOT];
+        while let Some(dir) = stack.pop() {
+            let Node::Directory(directory) = &self.inode(dir).node else { continue };
+            for &child in directory.entries.values() {
+                if !self.contains(child) || names.len() > self.inodes.len() {
                     return false;
                 }
-                stack.extend(held);
+                let known = names.entry(child).or_default();
+                known.push(dir);
+                if self.inode(child).is_dir() {
+                    if known.len() > 1 {
+                        return false;
+                    }
+                    stack.push(child);
+                }
             }
         }
-        seen == self.inodes.len() && blocks == self.blocks
+        let blocks: u64 = self.inodes.values().map(Inode::blocks).sum();
+        blocks == self.blocks
+            && self.inodes.iter().all(|(ino, inode)| {
+                let mut known = inode.parents.clone();
+                known.sort_unstable();
+                names.get_mut(ino).is_some_and(|found| {
+                    found.sort_unstable();
+                    *found == known
+                })
+            })
     }
 }

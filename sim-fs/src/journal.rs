@@ -2,9 +2,9 @@
 //!
 //! An operation on names *needs* earlier ones that are still pending; it is on the medium only together with them:
 //!
-//! - what was last done to each place it touches. So the history of a name, and of a file's names, survives up to
-//!   some point and never with a gap: a file is under its old name or under its new one, and never under neither or
-//!   both. This also brings the inode before its names.
+//! - what was last done to each place it touches, and to the names of each inode. So the history of a name, and of a
+//!   file's names, survives up to some point and never with a gap: a file that was renamed is under its old name or
+//!   under its new one, and never under neither or both. This also brings the inode before its names.
 //! - what last named each directory on the way to those places. So nothing is moved to where it cannot be reached,
 //!   and no directory into itself.
 //! - all that was done in a directory which it removes, since that is what emptied it.
@@ -80,8 +80,8 @@ impl Journal {
         ancestors: impl Iterator<Item = Ino>,
         emptied: Option<Ino>,
     ) {
-        let mut needs: Vec<Seq> =
-            ancestors.filter_map(|dir| self.naming.get(&dir).copied()).collect();
+        let named = ancestors.chain(change.inodes());
+        let mut needs: Vec<Seq> = named.filter_map(|ino| self.naming.get(&ino).copied()).collect();
         needs.extend(
             emptied.and_then(|dir| self.dirs.get(&dir)).into_iter().flat_map(|dir| &dir.all),
         );

@@ -7,7 +7,7 @@
 //! - A sync moves operations from the log into the durable view, and what they need with them.
 //! - A crash moves those that choices let survive, drops the rest, and what is then on the medium is what running
 //!   code sees next. The dull answer is that everything survives.
-//! - Never: a name without its inode, a file under two names, a rename done by half, a directory that is its own
+//! - Never: a name without its inode, a directory under two names, a rename done by half, a directory that is its own
 //!   ancestor, a byte that nobody wrote. No choice can lead there, because an operation waits for those it needs.
 //!
 //! The machine is pure: no future, no I/O, no time of its own. Whoever owns a disk schedules the completions and
@@ -16,8 +16,10 @@
 //! Both views hold the contents, so a disk takes twice the memory of what is on it; in exchange a sync costs what
 //! was written since the last one, however long the file is.
 //!
-//! Not modelled, and no verb pretends otherwise: symbolic and hard links, locks, `mmap`, `O_DIRECT`, extended
-//! attributes, owners and permissions. An operation survives whole or not at all: no torn writes, and no size
+//! A tree of files elsewhere may lie below a disk ([`Lower`]): it is read and never changed.
+//!
+//! Not modelled, and no verb pretends otherwise: `mmap`, `O_DIRECT`, extended attributes, files that never had a name
+//! (`O_TMPFILE`). Permissions are remembered and bind nobody: whoever asks is the superuser. An operation survives whole or not at all: no torn writes, and no size
 //! without the data of the same write.
 //!
 //! ```
@@ -42,12 +44,13 @@
 //! disk.crash(&mut env);
 //!
 //! let wal = disk.open(now, "/wal", OpenOptions { read: true, ..OpenOptions::default() })?;
-//! assert_eq!(disk.read(wal, None, 100)?, "one,");
+//! assert_eq!(disk.read(now, wal, None, 100)?, "one,");
 //! # Ok::<(), sim_core::Errno>(())
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod change;
 mod contents;
 mod crash;
@@ -55,6 +58,9 @@ mod disk;
 mod files;
 mod image;
 mod journal;
+mod links;
+mod locks;
+mod lower;
 mod names;
 mod path;
 mod sync;
@@ -63,4 +69,5 @@ mod timing;
 pub use crash::Crash;
 pub use disk::{Disk, Usage};
 pub use files::FileId;
+pub use lower::{Found, FoundNode, Lower};
 pub use timing::{Delay, Timing};

@@ -38,9 +38,8 @@ impl Disk {
         if self.volatile.inode(ino).is_dir() {
             let changes = self.journal.with_needs(self.journal.in_dir(ino));
             self.persist_names(changes);
-        } else {
-            self.persist_data(ino, data_only);
         }
+        self.persist_data(ino, data_only);
         Ok(())
     }
 
@@ -57,19 +56,17 @@ impl Disk {
         self.sync_fails = true;
     }
 
-    /// Persists an inode's name and those of the directories on the way to it.
+    /// Persists an inode's names and those of the directories on the way to them.
     fn persist_name(&mut self, ino: Ino) {
-        let changes = match self.volatile.inode(ino).parent {
-            Some(dir) => {
-                let named = std::iter::once(ino).chain(self.volatile.ancestors(dir));
-                self.journal.with_needs(named.filter_map(|ino| self.journal.naming(ino)))
-            }
-            // Made and removed since the last sync: that it was there at all need not be remembered.
-            None if !self.durable.contains(ino) => {
-                self.journal.with_needs(self.journal.naming(ino).into_iter())
-            }
-            None => return,
-        };
+        let parents = &self.volatile.inode(ino).parents;
+        // It has lost its names, and the medium need not know yet. One that was made and removed since the last sync
+        // need not be remembered at all.
+        if parents.is_empty() && self.durable.contains(ino) {
+            return;
+        }
+        let ancestors = parents.iter().flat_map(|&dir| self.volatile.ancestors(dir));
+        let named = std::iter::once(ino).chain(ancestors);
+        let changes = self.journal.with_needs(named.filter_map(|ino| self.journal.naming(ino)));
         self.persist_names(changes);
     }
 
@@ -77,7 +74,9 @@ impl Disk {
         for seq in changes {
             let change = self.journal.take_names(seq);
             self.durable.change_names(&change);
-            if let Some(ino) = change.unnamed() {
+            if let Some(ino) = change.losing()
+                && !self.durable.inode(ino).has_name()
+            {
                 self.durable.forget(ino);
                 self.journal.forget_data(ino);
             }
@@ -88,16 +87,16 @@ impl Disk {
         if !self.durable.contains(ino) {
             return;
         }
-        let (mut modified, mut sizes) = (self.durable.inode(ino).modified, false);
+        let (mut modified, mut sizes) = (self.durable.inode(ino).attributes.modified, false);
         while let Some(change) = self.journal.take_data(ino) {
             sizes |= change.sizes();
             self.durable.change_data(&change);
         }
         // A new length brings the inode along, and the time with it.
         if !data_only || sizes {
-            modified = self.volatile.inode(ino).modified;
+            modified = self.volatile.inode(ino).attributes.modified;
         }
-        self.durable.inode_mut(ino).modified = modified;
+        self.durable.inode_mut(ino).attributes.modified = modified;
     }
 
     /// Persists the oldest pending operation; `false` if there is none.
@@ -121,19 +120,21 @@ impl Disk {
     fn fail_write_back(&mut self, ino: Ino) {
         let cached = self.cached.get_mut(&ino).expect("an open inode is known to the cache");
         cached.errors += 1;
-        let mut lengths = Vec::new();
+        let mut of_inode = Vec::new();
         while let Some(change) = self.journal.take_data(ino) {
             if let DataKind::Write { offset, data, .. } = &change.kind {
                 cached.unwritten.extend(pages_of(*offset, data.len() as u64));
             }
-            // The length belongs to the inode, which waits in the journal and not among the pages.
-            lengths.extend(
-                length_of(&change).map(|len| DataChange { kind: DataKind::SetLen(len), ..change }),
-            );
+            // Length and attributes belong to the inode, which waits in the journal and not among the pages.
+            if let DataKind::Attributes(_) = &change.kind {
+                of_inode.push(change);
+            } else if let Some(len) = length_of(&change) {
+                of_inode.push(DataChange { kind: DataKind::SetLen(len), ..change });
+            }
         }
         let len = self.volatile.inode(ino).metadata(ino).len;
         cached.unwritten.retain(|&page| page * PAGE < len);
-        lengths.into_iter().for_each(|change| self.journal.push_data(change));
+        of_inode.into_iter().for_each(|change| self.journal.push_data(change));
     }
 }
 
@@ -141,7 +142,7 @@ impl Disk {
 fn length_of(change: &DataChange) -> Option<u64> {
     match &change.kind {
         DataKind::Write { offset, data, grows: true } => Some(offset + data.len() as u64),
-        DataKind::Write { grows: false, .. } => None,
+        DataKind::Write { grows: false, .. } | DataKind::Attributes(_) => None,
         DataKind::SetLen(len) => Some(*len),
     }
 }

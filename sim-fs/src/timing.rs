@@ -47,6 +47,11 @@ impl Timing {
             | Op::CreateDir { .. }
             | Op::RemoveDir { .. }
             | Op::ReadDir { .. }
+            | Op::ReadDirFd { .. }
+            | Op::Link { .. }
+            | Op::Symlink { .. }
+            | Op::ReadLink { .. }
+            | Op::SetAttributes { .. }
             | Op::Stat { .. } => self.names,
             _ => self.contents,
         }

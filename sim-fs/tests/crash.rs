@@ -178,7 +178,7 @@ impl Allowed {
     }
 
     /// Notes a step that the disk has done.
-    fn note(&mut self, disk: &Disk, step: &Step, byte: u8) {
+    fn note(&mut self, disk: &mut Disk, step: &Step, byte: u8) {
         match step {
             Step::Create(path) | Step::CreateDir(path) => {
                 let (place, stat) = (self.place(path), disk.stat(path).unwrap());
@@ -300,7 +300,7 @@ proptest! {
             let mut allowed = Allowed::from_disk(&mut disk);
             for (byte, step) in (1..).zip(&steps) {
                 if run(&mut disk, step, byte).is_ok() {
-                    allowed.note(&disk, step, byte);
+                    allowed.note(&mut disk, step, byte);
                 }
             }
             let pending = disk.usage().pending_operations;

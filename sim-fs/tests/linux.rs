@@ -11,11 +11,11 @@ mod support;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sim_core::Errno;
-use sim_core::backend::{FileKind, OpenOptions, SeekTo};
+use sim_core::backend::{AttributeChange, FileKind, OpenOptions, SeekTo};
 use sim_fs::{Disk, FileId};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use support::{NOW, disk};
 
@@ -34,6 +34,11 @@ enum Step {
     RemoveDir(String),
     ReadDir(String),
     Stat(String),
+    StatLink(String),
+    Link(String, String),
+    Symlink(String, String),
+    ReadLink(String),
+    Permissions(String, u32),
 }
 
 /// Where the scripts run, so deep that no path of theirs climbs out of what both sides have alike.
@@ -54,6 +59,13 @@ fn path() -> impl Strategy<Value = String> {
     (names, slash, end).prop_map(|(names, slash, end)| format!("{DEEP}{}{end}", names.join(slash)))
 }
 
+/// What a symbolic link may lead to: what is there, what is not, itself, and more links.
+fn target() -> impl Strategy<Value = String> {
+    let targets =
+        vec!["a", "b", "a/b", "b/a", ".", "..", "../a", "./b/", "a/", "../a/b", "../../a/../b"];
+    prop::sample::select(targets).prop_map(String::from)
+}
+
 fn offset() -> impl Strategy<Value = u64> {
     // Past 2^63 a kernel sees a negative number.
     prop_oneof![12 => 0..9_000_u64, 1 => (1_u64 << 63) - 2..(1_u64 << 63) + 2]
@@ -61,16 +73,21 @@ fn offset() -> impl Strategy<Value = u64> {
 
 fn step() -> impl Strategy<Value = Step> {
     let file = || 0..3_usize;
-    let options = (any::<[bool; 3]>(), 0..4_u8, 0..4_u8, 0..8_u8);
-    let options =
-        options.prop_map(|([read, write, append], truncate, create, create_new)| OpenOptions {
+    let flags = || prop::bool::weighted(0.1);
+    let options = (any::<[bool; 3]>(), 0..4_u8, 0..4_u8, 0..8_u8, flags(), flags());
+    let options = options.prop_map(
+        |([read, write, append], truncate, create, create_new, no_follow, directory)| OpenOptions {
             read,
             write,
             append: append && write,
             truncate: truncate == 0,
             create: create != 0,
             create_new: create_new == 0,
-        });
+            no_follow,
+            directory,
+            ..OpenOptions::default()
+        },
+    );
     let seek = prop_oneof![
         (0..9_000_u64).prop_map(SeekTo::Start),
         (-5_000..5_000_i64).prop_map(SeekTo::Current),
@@ -91,6 +108,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => path().prop_map(Step::RemoveDir),
         1 => path().prop_map(Step::ReadDir),
         2 => path().prop_map(Step::Stat),
+        1 => path().prop_map(Step::StatLink),
+        4 => (path(), path()).prop_map(|(from, to)| Step::Link(from, to)),
+        5 => (target(), path()).prop_map(|(target, path)| Step::Symlink(target, path)),
+        1 => path().prop_map(Step::ReadLink),
+        1 => (path(), 0..0o1000_u32).prop_map(|(path, mode)| Step::Permissions(path, 0o700 | mode)),
     ]
 }
 
@@ -121,8 +143,9 @@ fn names(mut names: Vec<String>) -> (u64, Vec<u8>) {
 fn on_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, byte: u8) -> Answer {
     let id = |file: &usize| files.get(*file).copied();
     let stat = |stat: sim_core::backend::Metadata| match stat.kind {
-        FileKind::File => (stat.len, vec![stat.links as u8]),
-        _ => (0, b"directory".to_vec()),
+        FileKind::File | FileKind::Socket => (stat.len, vec![stat.links as u8]),
+        FileKind::Symlink => (stat.len, vec![stat.links as u8, b'@']),
+        FileKind::Directory => (0, b"directory".to_vec()),
     };
     let fd_step = match step {
         Step::Open(path, options) => {
@@ -139,6 +162,19 @@ fn on_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, byte: u8) -> A
             });
         }
         Step::Stat(path) => return ours(disk.stat(path), stat),
+        Step::StatLink(path) => return ours(disk.stat_link(path), stat),
+        Step::Link(from, to) => return ours(disk.link(NOW, from, to), nothing),
+        Step::Symlink(target, path) => return ours(disk.symlink(NOW, target, path), nothing),
+        Step::ReadLink(path) => {
+            return ours(disk.read_link(path), |target| (0, target.as_bytes().to_vec()));
+        }
+        Step::Permissions(path, mode) => {
+            let change = AttributeChange { mode: Some(*mode), ..AttributeChange::default() };
+            let changed = disk.set_attributes(NOW, path, true, change);
+            return ours(changed.and_then(|()| disk.stat(path)), |stat| {
+                (u64::from(stat.mode), vec![])
+            });
+        }
         Step::Close(file)
         | Step::Read(file, ..)
         | Step::Write(file, ..)
@@ -152,7 +188,7 @@ fn on_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, byte: u8) -> A
             files.remove(*file);
             ours(disk.close(id), nothing)
         }
-        Step::Read(_, at, len) => ours(disk.read(id, *at, *len), |data| (0, data.into())),
+        Step::Read(_, at, len) => ours(disk.read(NOW, id, *at, *len), |data| (0, data.into())),
         Step::Write(_, at, len) => {
             ours(disk.write(NOW, id, *at, &vec![byte; *len].into()), |taken| (taken, vec![]))
         }
@@ -166,7 +202,8 @@ fn on_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, byte: u8) -> A
 fn open(path: &Path, options: OpenOptions) -> io::Result<File> {
     let flag = |set: bool, flag: i32| if set { flag } else { 0 };
     let create = flag(options.create || options.create_new, 0o100);
-    let flags = create | flag(options.create_new, 0o200) | flag(options.truncate, 0o1000);
+    let only = flag(options.no_follow, 0o400_000) | flag(options.directory, 0o200_000);
+    let flags = create | only | flag(options.create_new, 0o200) | flag(options.truncate, 0o1000);
     fs::OpenOptions::new()
         .read(options.read)
         .write(options.write)
@@ -180,6 +217,8 @@ fn on_linux(root: &Path, files: &mut Vec<File>, step: &Step, byte: u8) -> Answer
     let stat = |stat: fs::Metadata| {
         if stat.is_dir() {
             (0, b"directory".to_vec())
+        } else if stat.is_symlink() {
+            (stat.len(), vec![stat.nlink() as u8, b'@'])
         } else {
             (stat.len(), vec![stat.nlink() as u8])
         }
@@ -201,6 +240,18 @@ fn on_linux(root: &Path, files: &mut Vec<File>, step: &Step, byte: u8) -> Answer
             })
         }
         Step::Stat(path) => linux(fs::metadata(at(path)), stat),
+        Step::StatLink(path) => linux(fs::symlink_metadata(at(path)), stat),
+        Step::Link(from, to) => linux(fs::hard_link(at(from), at(to)), nothing),
+        Step::Symlink(target, path) => linux(symlink(target, at(path)), nothing),
+        Step::ReadLink(path) => linux(fs::read_link(at(path)), |target| {
+            (0, target.into_os_string().into_encoded_bytes())
+        }),
+        Step::Permissions(path, mode) => {
+            let changed = fs::set_permissions(at(path), fs::Permissions::from_mode(*mode));
+            linux(changed.and_then(|()| fs::metadata(at(path))), |stat| {
+                (u64::from(stat.mode() & 0o7777), vec![])
+            })
+        }
         Step::Close(file)
         | Step::Read(file, ..)
         | Step::Write(file, ..)

@@ -42,6 +42,7 @@ fn options() -> impl Strategy<Value = OpenOptions> {
         truncate: truncate == 0,
         create: create != 0,
         create_new: create_new == 0,
+        ..OpenOptions::default()
     })
 }
 
@@ -359,7 +360,9 @@ fn step_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, data: &[u8])
             Ok((0, vec![]))
         }
         Step::Close(file) => disk.close(id(file)?).map(none),
-        Step::Read(file, at, len) => disk.read(id(file)?, *at, *len).map(|data| (0, data.into())),
+        Step::Read(file, at, len) => {
+            disk.read(NOW, id(file)?, *at, *len).map(|data| (0, data.into()))
+        }
         Step::Write(file, at, _) => disk
             .write(NOW, id(file)?, *at, &Bytes::copy_from_slice(data))
             .map(|taken| (taken, vec![])),

@@ -117,23 +117,28 @@ fn replay() -> Answers {
 
 fn open_files(disk: &mut Disk, answers: &mut Answers) {
     let f = put(disk, "a", CREATE, b"0123456789");
-    answers.insert(("read.eof", "past"), answer(disk.read(f, Some(100), 5).map(|data| data.len())));
-    answers
-        .insert(("read.eof", "short"), answer(disk.read(f, Some(7), 100).map(|data| data.len())));
-    answers.insert(("read.eof", "zero"), answer(disk.read(f, None, 0).map(|data| data.len())));
+    answers.insert(
+        ("read.eof", "past"),
+        answer(disk.read(NOW, f, Some(100), 5).map(|data| data.len())),
+    );
+    answers.insert(
+        ("read.eof", "short"),
+        answer(disk.read(NOW, f, Some(7), 100).map(|data| data.len())),
+    );
+    answers.insert(("read.eof", "zero"), answer(disk.read(NOW, f, None, 0).map(|data| data.len())));
     let g = disk.open(NOW, "a", APPEND).unwrap();
     let case = "pwrite_on_O_APPEND_ignores_offset";
     answers.insert((case, "wrote"), answer(disk.write(NOW, g, Some(0), &Bytes::from("XY"))));
-    answers.insert((case, "content"), python(&disk.read(f, Some(0), 50).unwrap()));
+    answers.insert((case, "content"), python(&disk.read(NOW, f, Some(0), 50).unwrap()));
     let r = disk.open(NOW, "a", READ).unwrap();
     let case = "fd_modes";
     answers.insert((case, "write_ro"), answer(disk.write(NOW, r, None, &Bytes::from("x"))));
     answers.insert((case, "ftruncate_ro"), done(disk.truncate(NOW, r, 1)));
     answers.insert((case, "fsync_ro"), done(disk.sync(r, false)));
-    answers.insert((case, "read_wo"), done(disk.read(g, None, 1)));
+    answers.insert((case, "read_wo"), done(disk.read(NOW, g, None, 1)));
     answers.insert((case, "open_dir_wr"), done(disk.open(NOW, ".", WRITE)));
     let dir = disk.open(NOW, ".", READ).unwrap();
-    answers.insert((case, "read_dir"), done(disk.read(dir, None, 10)));
+    answers.insert((case, "read_dir"), done(disk.read(NOW, dir, None, 10)));
     answers.insert((case, "fsync_dir"), done(disk.sync(dir, false)));
     disk.close(dir).unwrap();
     answers.insert((case, "write_closed"), answer(disk.write(NOW, dir, None, &Bytes::from("x"))));
@@ -179,7 +184,7 @@ fn unlinked_and_sparse(disk: &mut Disk, answers: &mut Answers) {
     let u = put(disk, "u", CREATE, b"hello");
     disk.remove_file(NOW, "u").unwrap();
     let case = "unlinked_open";
-    answers.insert((case, "read"), python(&disk.read(u, Some(0), 9).unwrap()));
+    answers.insert((case, "read"), python(&disk.read(NOW, u, Some(0), 9).unwrap()));
     answers.insert((case, "nlink"), disk.stat_fd(u).unwrap().links.into());
     answers.insert((case, "write"), answer(disk.write(NOW, u, Some(0), &Bytes::from("J"))));
     let h = disk.open(NOW, "hole", CREATE).unwrap();

@@ -73,7 +73,7 @@ fn a_sparse_terabyte_costs_a_page() {
     disk.write(NOW, id, Some(1 << 39), &Bytes::from("middle")).unwrap();
     disk.sync(id, false).unwrap();
     assert_eq!(disk.usage().used_bytes, 3 * 4096);
-    assert_eq!(disk.read(id, Some((1 << 39) - 1), 8).unwrap(), &b"\0middle\0"[..]);
+    assert_eq!(disk.read(NOW, id, Some((1 << 39) - 1), 8).unwrap(), &b"\0middle\0"[..]);
     disk.truncate(NOW, id, 3).unwrap();
     assert_eq!(read(&mut disk, "big"), [0; 3]);
 }

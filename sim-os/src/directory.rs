@@ -6,20 +6,25 @@ use crate::root::Root;
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, statat};
 use sim_core::Result;
 use sim_core::backend::{Entry, Output};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Makes a directory (mkdir(2)), open to all that the process's mask leaves.
-pub(crate) fn create(root: &Root, path: &str) -> Result<Done> {
+/// Makes a directory (mkdir(2)), with these permissions, less what the process's mask takes.
+pub(crate) fn create(root: &Root, path: &str, mode: Option<u32>) -> Result<Done> {
     let place = root.place(path)?;
-    rustix::fs::mkdirat(place.parent(), place.name, Mode::from_raw_mode(0o777)).answer()?;
+    rustix::fs::mkdirat(place.parent(), place.name, Mode::from_raw_mode(mode.unwrap_or(0o777)))
+        .answer()?;
     Ok(Done::Output(Output::Done))
 }
 
 /// Lists a directory without `.` and `..`.
 pub(crate) fn read(root: &Root, path: &str) -> Result<Done> {
-    let open = root.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+    list(&root.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)
+}
+
+/// Lists an open directory, whatever was read of it before.
+pub(crate) fn list(open: &OwnedFd) -> Result<Done> {
     let mut entries = Vec::new();
-    for found in Dir::read_from(&open).answer()? {
+    for found in Dir::read_from(open).answer()? {
         let found = found.answer()?;
         if let b"." | b".." = found.file_name().to_bytes() {
             continue;
@@ -40,5 +45,6 @@ fn entry(found: &DirEntry, directory: BorrowedFd<'_>) -> Option<Entry> {
         }
         known => known,
     };
-    Some(Entry { name: found.file_name().to_string_lossy().into(), kind: kind(file_type) })
+    let name = found.file_name().to_string_lossy().into();
+    Some(Entry { name, kind: kind(file_type), inode: found.ino() })
 }

@@ -4,15 +4,15 @@
 //! the host's root directory), so that the job itself can run on any thread and after the
 //! descriptor's number is closed.
 
-use crate::directory;
 use crate::errno::Answer;
 use crate::root::Root;
 use crate::table::Table;
+use crate::{attributes, directory};
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, Stat};
 use rustix::io::retry_on_intr;
-use sim_core::backend::{FileKind, Metadata, Op, OpenOptions, Output, SeekTo};
+use sim_core::backend::{FileKind, LockOwner, Metadata, Op, OpenOptions, Output, Place, SeekTo};
 use sim_core::{Env, Errno, Fd, Result};
 use sim_time::WallTime;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -57,13 +57,29 @@ pub(crate) fn prepare(env: &mut Env, op: Op, root: &Root, table: &Table) -> Resu
         Op::Sync { fd, data_only } => with(file(fd)?, move |file| sync(file, data_only)),
         Op::Seek { fd, to } => with(file(fd)?, move |file| seek(file, to)),
         Op::StatFd { fd } => with(file(fd)?, stat),
-        Op::Stat { path } => {
-            Box::new(move || stat(&root.open(&path, OFlags::PATH, Mode::empty())?))
+        Op::Stat { path, follow } => {
+            let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+            Box::new(move || stat(&root.open(&path, flags, Mode::empty())?))
+        }
+        Op::ReadDirFd { fd } => with(file(fd)?, directory::list),
+        Op::Link { from, to } => Box::new(move || attributes::link(&root, &from, &to)),
+        Op::Symlink { target, path } => {
+            Box::new(move || attributes::symlink(&root, &target, &path))
+        }
+        Op::ReadLink { path } => Box::new(move || attributes::read_link(&root, &path)),
+        Op::SetAttributes { of: Place::Path { path, follow }, change } => {
+            Box::new(move || attributes::set(&root, &path, follow, change))
+        }
+        Op::SetAttributes { of: Place::Fd(fd), change } => {
+            with(file(fd)?, move |file| attributes::set_open(file, change))
+        }
+        Op::Lock { fd, lock } if lock.owner == LockOwner::Flock => {
+            with(file(fd)?, move |file| attributes::lock(file, lock.mode))
         }
         Op::Rename { from, to } => Box::new(move || rename(&root, &from, &to)),
         Op::RemoveFile { path } => Box::new(move || remove(&root, &path, AtFlags::empty())),
         Op::RemoveDir { path } => Box::new(move || remove(&root, &path, AtFlags::REMOVEDIR)),
-        Op::CreateDir { path } => Box::new(move || directory::create(&root, &path)),
+        Op::CreateDir { path, mode } => Box::new(move || directory::create(&root, &path, mode)),
         Op::ReadDir { path } => Box::new(move || directory::read(&root, &path)),
         Op::Resolve { name } => Box::new(move || resolve(&name)),
         other => {
@@ -82,13 +98,14 @@ fn with(file: Arc<OwnedFd>, verb: impl FnOnce(&OwnedFd) -> Result<Done> + Send +
 /// Opens without waiting, which matters for a FIFO alone: a thread that waits there for a partner could not be ended.
 fn open(root: &Root, path: Box<str>, options: OpenOptions) -> Result<Done> {
     let flags = flags(options)? | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = root.open(&path, flags, Mode::from_raw_mode(0o666))?;
+    let mode = Mode::from_raw_mode(options.mode.unwrap_or(0o666) & 0o7777);
+    let file = root.open(&path, flags, mode)?;
     Ok(Done::Opened(file, path))
 }
 
 /// open(2)'s flags. Neither reading nor writing is `EINVAL`, as in the standard library.
 fn flags(options: OpenOptions) -> Result<OFlags> {
-    let OpenOptions { read, write, append, truncate, create, create_new } = options;
+    let OpenOptions { read, write, append, truncate, create, create_new, .. } = options;
     let mut flags = match (read, write || append) {
         (true, true) => OFlags::RDWR,
         (true, false) => OFlags::RDONLY,
@@ -99,6 +116,8 @@ fn flags(options: OpenOptions) -> Result<OFlags> {
     flags.set(OFlags::TRUNC, truncate);
     flags.set(OFlags::CREATE, create || create_new);
     flags.set(OFlags::EXCL, create_new);
+    flags.set(OFlags::DIRECTORY, options.directory);
+    flags.set(OFlags::NOFOLLOW, options.no_follow);
     Ok(flags)
 }
 
@@ -152,14 +171,22 @@ fn stat(file: &OwnedFd) -> Result<Done> {
 
 fn metadata(stat: &Stat) -> Metadata {
     // Before 1970 counts as 1970: the contract's calendar begins there.
-    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-    let modified = seconds.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec);
+    let time = |seconds: i64, nanos: u64| {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        WallTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    };
     Metadata {
         kind: kind(FileType::from_raw_mode(stat.st_mode)),
         len: stat.st_size as u64,
         inode: stat.st_ino,
         links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
-        modified: WallTime::from_nanos(modified),
+        mode: stat.st_mode & 0o7777,
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        blocks: u64::try_from(stat.st_blocks).unwrap_or(0),
+        modified: time(stat.st_mtime, stat.st_mtime_nsec),
+        accessed: time(stat.st_atime, stat.st_atime_nsec),
+        changed: time(stat.st_ctime, stat.st_ctime_nsec),
     }
 }
 

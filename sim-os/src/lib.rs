@@ -45,6 +45,7 @@
 //! [`Backend::wait`]: sim_core::backend::Backend::wait
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod backend;
 mod directory;
 mod errno;

@@ -663,7 +663,7 @@ impl Backend for Universe {
 fn submitted_hash(op: &Op) -> u64 {
     match op {
         Op::Write { data, .. } => payload_hash(data),
-        Op::Open { path, .. } | Op::Stat { path } | Op::ReadDir { path } => {
+        Op::Open { path, .. } | Op::Stat { path, .. } | Op::ReadDir { path } => {
             payload_hash(path.as_bytes())
         }
         _ => 0,

@@ -7,6 +7,7 @@
 //! - `host`: a machine and whether it is up;
 //! - `unix`: Unix sockets;
 //! - `pipes`: pipes;
+//! - `files`: what a door asks of files beside the submissions;
 //! - `objects`, `counter`, `timerfd`: what is neither socket nor file;
 //! - `calls`: the system calls, each a look-up, a call of the model, and a flush of what it put out;
 //! - `control`: what only a simulated world can do: crash, restart, partition, step a clock.
@@ -21,6 +22,7 @@ mod calls;
 mod control;
 mod counter;
 mod epoll;
+mod files;
 mod host;
 mod line;
 mod messages;
@@ -33,5 +35,6 @@ mod universe;
 mod unix;
 
 pub use host::HostState;
+pub use sim_fs::{Found, FoundNode, Lower};
 pub use sim_net::LinkConfig;
 pub use universe::{Universe, WorldConfig};

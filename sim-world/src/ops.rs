@@ -8,7 +8,7 @@ use crate::agenda::Planned;
 use crate::host::HostState;
 use crate::table::{DescriptionId, Object};
 use crate::universe::Universe;
-use sim_core::backend::{Op, Output, Waiter};
+use sim_core::backend::{Op, Output, Place, Waiter};
 use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Fd, HostId, OpId, Result};
 use sim_fs::FileId;
@@ -199,7 +199,7 @@ impl Universe {
             }
             Op::Read { offset, len, .. } => {
                 let file = file(self)?;
-                self.host(host).disk(env).read(file, offset, len).map(Output::Data)
+                self.host(host).disk(env).read(now, file, offset, len).map(Output::Data)
             }
             Op::Write { offset, data, .. } => {
                 let file = file(self)?;
@@ -227,14 +227,48 @@ impl Universe {
             Op::RemoveFile { path } => {
                 self.host(host).disk(env).remove_file(now, &path).map(|()| Output::Done)
             }
-            Op::CreateDir { path } => {
-                self.host(host).disk(env).create_dir(now, &path).map(|()| Output::Done)
+            Op::CreateDir { path, mode } => {
+                let disk = self.host(host).disk(env);
+                disk.create_dir_with(now, &path, mode.unwrap_or(0o777)).map(|()| Output::Done)
             }
             Op::RemoveDir { path } => {
                 self.host(host).disk(env).remove_dir(now, &path).map(|()| Output::Done)
             }
             Op::ReadDir { path } => self.host(host).disk(env).read_dir(&path).map(Output::Entries),
-            Op::Stat { path } => self.host(host).disk(env).stat(&path).map(Output::Metadata),
+            Op::ReadDirFd { .. } => {
+                let file = file(self)?;
+                self.host(host).disk(env).read_dir_fd(file).map(Output::Entries)
+            }
+            Op::Stat { path, follow: true } => {
+                self.host(host).disk(env).stat(&path).map(Output::Metadata)
+            }
+            Op::Stat { path, follow: false } => {
+                self.host(host).disk(env).stat_link(&path).map(Output::Metadata)
+            }
+            Op::Link { from, to } => {
+                self.host(host).disk(env).link(now, &from, &to).map(|()| Output::Done)
+            }
+            Op::Symlink { target, path } => {
+                self.host(host).disk(env).symlink(now, &target, &path).map(|()| Output::Done)
+            }
+            Op::ReadLink { path } => self.host(host).disk(env).read_link(&path).map(Output::Target),
+            Op::SetAttributes { of: Place::Path { path, follow }, change } => {
+                let disk = self.host(host).disk(env);
+                disk.set_attributes(now, &path, follow, change).map(|()| Output::Done)
+            }
+            Op::SetAttributes { of: Place::Fd(_), change } => {
+                let file = file(self)?;
+                let disk = self.host(host).disk(env);
+                disk.set_attributes_fd(now, file, change).map(|()| Output::Done)
+            }
+            Op::Lock { lock, .. } => {
+                let file = file(self)?;
+                self.host(host).disk(env).lock(file, lock).map(|()| Output::Done)
+            }
+            Op::TestLock { lock, .. } => {
+                let file = file(self)?;
+                self.host(host).disk(env).test_lock(file, lock).map(Output::Lock)
+            }
             Op::Resolve { name } => self.resolve(&name).map(Output::Addresses),
             other => {
                 env.trace.notice(format!(
@@ -259,6 +293,10 @@ fn file_of(op: &Op) -> Option<Fd> {
         | Op::Truncate { fd, .. }
         | Op::Sync { fd, .. }
         | Op::Seek { fd, .. }
+        | Op::ReadDirFd { fd }
+        | Op::SetAttributes { of: Place::Fd(fd), .. }
+        | Op::Lock { fd, .. }
+        | Op::TestLock { fd, .. }
         | Op::StatFd { fd } => Some(*fd),
         _ => None,
     }

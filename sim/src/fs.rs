@@ -13,11 +13,11 @@
 //! }).unwrap().unwrap();
 //! ```
 
-pub use sim_core::backend::{Entry, FileKind, Metadata, SeekTo};
+pub use sim_core::backend::{AttributeChange, Entry, FileKind, Metadata, SeekTo, SetTime};
 
 use bytes::Bytes;
 use sim_core::Fd;
-use sim_core::backend::{self, Op, Output};
+use sim_core::backend::{self, Lock, LockMode, LockOwner, Op, Output, Place};
 use sim_core::rt::{self, Submission};
 use std::io;
 
@@ -211,6 +211,43 @@ impl File {
     pub async fn metadata(&self) -> io::Result<Metadata> {
         metadata_of(rt::submit(Op::StatFd { fd: self.fd })).await
     }
+
+    /// Changes permissions, owners and times.
+    ///
+    /// # Errors
+    /// As fchmod(2), fchown(2) and futimens(3).
+    pub async fn set_attributes(&self, change: AttributeChange) -> io::Result<()> {
+        done(rt::submit(Op::SetAttributes { of: Place::Fd(self.fd), change })).await
+    }
+
+    /// Takes a lock of the whole file, alone, if nobody else has one.
+    ///
+    /// # Errors
+    /// As flock(2): [`io::ErrorKind::WouldBlock`] if somebody has.
+    pub async fn try_lock(&self) -> io::Result<()> {
+        self.flock(LockMode::Exclusive).await
+    }
+
+    /// Takes a lock of the whole file that others may share, if nobody has it alone.
+    ///
+    /// # Errors
+    /// As flock(2): [`io::ErrorKind::WouldBlock`] if somebody has.
+    pub async fn try_lock_shared(&self) -> io::Result<()> {
+        self.flock(LockMode::Shared).await
+    }
+
+    /// Gives the lock back, if there is one.
+    ///
+    /// # Errors
+    /// As flock(2).
+    pub async fn unlock(&self) -> io::Result<()> {
+        self.flock(LockMode::Unlocked).await
+    }
+
+    async fn flock(&self, mode: LockMode) -> io::Result<()> {
+        let lock = Lock { owner: LockOwner::Flock, mode, start: 0, end: u64::MAX };
+        done(rt::submit(Op::Lock { fd: self.fd, lock })).await
+    }
 }
 
 impl Drop for File {
@@ -256,7 +293,7 @@ pub async fn remove_file(path: &str) -> io::Result<()> {
 /// # Errors
 /// As mkdir(2).
 pub async fn create_dir(path: &str) -> io::Result<()> {
-    done(rt::submit(Op::CreateDir { path: path.into() })).await
+    done(rt::submit(Op::CreateDir { path: path.into(), mode: None })).await
 }
 
 /// Removes an empty directory.
@@ -265,6 +302,50 @@ pub async fn create_dir(path: &str) -> io::Result<()> {
 /// As rmdir(2).
 pub async fn remove_dir(path: &str) -> io::Result<()> {
     done(rt::submit(Op::RemoveDir { path: path.into() })).await
+}
+
+/// Gives a file one more name.
+///
+/// # Errors
+/// As link(2).
+pub async fn hard_link(from: &str, to: &str) -> io::Result<()> {
+    done(rt::submit(Op::Link { from: from.into(), to: to.into() })).await
+}
+
+/// Makes a symbolic link to `target`, which need not be there.
+///
+/// # Errors
+/// As symlink(2).
+pub async fn symlink(target: &str, path: &str) -> io::Result<()> {
+    done(rt::submit(Op::Symlink { target: target.into(), path: path.into() })).await
+}
+
+/// What a symbolic link leads to.
+///
+/// # Errors
+/// As readlink(2).
+pub async fn read_link(path: &str) -> io::Result<Box<str>> {
+    match rt::submit(Op::ReadLink { path: path.into() }).await? {
+        Output::Target(target) => Ok(target),
+        other => unreachable!("a link answers its target, not {other:?}"),
+    }
+}
+
+/// Changes permissions, owners and times of what a path names.
+///
+/// # Errors
+/// As chmod(2), chown(2) and utimensat(2).
+pub async fn set_attributes(path: &str, change: AttributeChange) -> io::Result<()> {
+    let of = Place::Path { path: path.into(), follow: true };
+    done(rt::submit(Op::SetAttributes { of, change })).await
+}
+
+/// What a path names, be it a symbolic link.
+///
+/// # Errors
+/// As lstat(2).
+pub async fn symlink_metadata(path: &str) -> io::Result<Metadata> {
+    metadata_of(rt::submit(Op::Stat { path: path.into(), follow: false })).await
 }
 
 /// What a directory holds, ordered by name.
@@ -283,7 +364,7 @@ pub async fn read_dir(path: &str) -> io::Result<Vec<Entry>> {
 /// # Errors
 /// As stat(2).
 pub async fn metadata(path: &str) -> io::Result<Metadata> {
-    metadata_of(rt::submit(Op::Stat { path: path.into() })).await
+    metadata_of(rt::submit(Op::Stat { path: path.into(), follow: true })).await
 }
 
 async fn done(submission: Submission) -> io::Result<()> {

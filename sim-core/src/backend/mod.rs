@@ -29,7 +29,10 @@ pub use crate::trace::Call;
 pub use address::{Address, UnixName};
 pub use message::{Control, Credentials, Message, ReceivedMessage};
 pub use object::{PIPE_ATOMIC_BYTES, TimerSetting};
-pub use op::{Entry, FileKind, Metadata, Op, OpenOptions, Output, SeekTo};
+pub use op::{
+    AttributeChange, Entry, FileKind, Lock, LockMode, LockOwner, Metadata, Op, OpenOptions, Output,
+    Place, SeekTo, SetTime,
+};
 pub use ready::{Description, EpollControl, EpollEvent, EpollInterest, Readiness};
 pub use socket::{Domain, OptionName, Received, RecvFlags, Shutdown, SocketKind, SocketOption};
 

@@ -18,6 +18,9 @@ pub(crate) const READ: OpenOptions = OpenOptions {
     truncate: false,
     create: false,
     create_new: false,
+    directory: false,
+    no_follow: false,
+    mode: None,
 };
 /// `O_RDWR`.
 pub(crate) const BOTH: OpenOptions = OpenOptions { write: true, ..READ };
@@ -83,7 +86,7 @@ pub(crate) fn picture(disk: &mut Disk) -> Picture {
 pub(crate) fn read(disk: &mut Disk, path: &str) -> Vec<u8> {
     let id = disk.open(NOW, path, READ).unwrap();
     let len = disk.stat_fd(id).unwrap().len;
-    let data = disk.read(id, Some(0), usize::try_from(len).unwrap() + 1).unwrap();
+    let data = disk.read(NOW, id, Some(0), usize::try_from(len).unwrap() + 1).unwrap();
     assert_eq!(data.len() as u64, len, "a file can be read to its end, and no further");
     disk.close(id).unwrap();
     data.into()

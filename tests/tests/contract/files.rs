@@ -3,7 +3,8 @@
 use crate::{errno, on_both};
 use futures_util::future::join_all;
 use sim::Errno;
-use sim::fs::{self, File, FileKind, OpenOptions, SeekTo};
+use sim::fs::{self, AttributeChange, File, FileKind, OpenOptions, SeekTo, SetTime};
+use sim_time::WallTime;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -252,6 +253,91 @@ async fn removing() -> io::Result<()> {
     Ok(())
 }
 
+async fn hard_links() -> io::Result<()> {
+    let dir = Scratch::new().await?;
+    fs::write(&dir.at("a"), b"one").await?;
+    fs::hard_link(&dir.at("a"), &dir.at("b")).await?;
+    let (a, b) = (fs::metadata(&dir.at("a")).await?, fs::metadata(&dir.at("b")).await?);
+    assert_eq!((a.inode, a.links, b.links), (b.inode, 2, 2));
+    fs::rename(&dir.at("a"), &dir.at("b")).await?;
+    assert_eq!(
+        fs::read(&dir.at("a")).await?,
+        b"one",
+        "names of one file do not replace each other"
+    );
+    fs::remove_file(&dir.at("a")).await?;
+    assert_eq!(fs::metadata(&dir.at("b")).await?.links, 1);
+    assert_eq!(errno(fs::hard_link(&dir.at("b"), &dir.at("b")).await), Errno::EEXIST);
+    assert_eq!(errno(fs::hard_link(&dir.at("x"), &dir.at("c")).await), Errno::ENOENT);
+    assert_eq!(errno(fs::hard_link(&dir.0, &dir.at("c")).await), Errno::EPERM);
+    Ok(())
+}
+
+async fn symbolic_links() -> io::Result<()> {
+    let dir = Scratch::new().await?;
+    fs::create_dir(&dir.at("d")).await?;
+    fs::symlink("d", &dir.at("l")).await?;
+    fs::write(&dir.at("l/f"), b"deep").await?;
+    assert_eq!(fs::read(&dir.at("d/f")).await?, b"deep");
+    assert_eq!(&*fs::read_link(&dir.at("l")).await?, "d");
+    assert_eq!(fs::symlink_metadata(&dir.at("l")).await?.kind, FileKind::Symlink);
+    assert_eq!(fs::symlink_metadata(&dir.at("l")).await?.len, 1);
+    assert_eq!(fs::metadata(&dir.at("l")).await?.kind, FileKind::Directory);
+    assert_eq!(errno(fs::read_link(&dir.at("d")).await), Errno::EINVAL);
+    fs::symlink("missing", &dir.at("n")).await?;
+    assert_eq!(errno(fs::read(&dir.at("n")).await), Errno::ENOENT);
+    fs::write(&dir.at("n"), b"made").await?;
+    assert_eq!(fs::read(&dir.at("missing")).await?, b"made", "it is made where the link leads");
+    fs::symlink("turn", &dir.at("round")).await?;
+    fs::symlink("round", &dir.at("turn")).await?;
+    assert_eq!(errno(fs::read(&dir.at("turn")).await), Errno::ELOOP);
+    fs::remove_file(&dir.at("l")).await?;
+    assert_eq!(fs::read(&dir.at("d/f")).await?, b"deep", "a link goes alone");
+    assert_eq!(errno(fs::symlink("", &dir.at("e")).await), Errno::ENOENT);
+    assert_eq!(errno(fs::symlink("d", &dir.at("d")).await), Errno::EEXIST);
+    Ok(())
+}
+
+async fn attributes() -> io::Result<()> {
+    let dir = Scratch::new().await?;
+    let path = dir.at("f");
+    fs::write(&path, b"text").await?;
+    let time = SetTime::To(WallTime::from_nanos(1_000_000_000_000_000_123));
+    let change = AttributeChange {
+        mode: Some(0o640),
+        modified: Some(time),
+        accessed: Some(SetTime::Now),
+        ..AttributeChange::default()
+    };
+    fs::set_attributes(&path, change).await?;
+    let after = fs::metadata(&path).await?;
+    assert_eq!((after.mode, SetTime::To(after.modified)), (0o640, time));
+    let file = File::open(&path).await?;
+    let change = AttributeChange { mode: Some(0o600), ..AttributeChange::default() };
+    file.set_attributes(change).await?;
+    let after = file.metadata().await?;
+    assert_eq!((after.mode, SetTime::To(after.modified)), (0o600, time), "the rest stays");
+    fs::set_attributes(&dir.0, AttributeChange { mode: Some(0o700), ..change }).await?;
+    assert_eq!(fs::metadata(&dir.0).await?.mode, 0o700);
+    assert_eq!(errno(fs::set_attributes(&dir.at("x"), change).await), Errno::ENOENT);
+    Ok(())
+}
+
+/// As recorded in `oracle/linux_oracle_fsapi.json`, `flock`: another description of the same process is another holder.
+async fn whole_file_locks() -> io::Result<()> {
+    let dir = Scratch::new().await?;
+    let (one, other) = (File::create(&dir.at("f")).await?, File::open(&dir.at("f")).await?);
+    one.try_lock_shared().await?;
+    other.try_lock_shared().await?;
+    assert_eq!(errno(one.try_lock().await), Errno::EAGAIN);
+    other.unlock().await?;
+    one.try_lock().await?;
+    assert_eq!(errno(other.try_lock_shared().await), Errno::EAGAIN);
+    drop(one);
+    sim::time::sleep(std::time::Duration::from_millis(10)).await;
+    other.try_lock().await
+}
+
 async fn syncing() -> io::Result<()> {
     let dir = Scratch::new().await?;
     let mut file = File::create(&dir.at("f")).await?;
@@ -337,6 +423,10 @@ on_both!(
     directories,
     renaming,
     removing,
+    hard_links,
+    symbolic_links,
+    attributes,
+    whole_file_locks,
     syncing,
     paths,
     a_file_of_some_megabytes,
