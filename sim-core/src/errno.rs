@@ -42,12 +42,16 @@ numbers! {
     ENOMEM = 12;
     /// Permission denied.
     EACCES = 13;
+    /// Bad address.
+    EFAULT = 14;
     /// Device or resource busy.
     EBUSY = 16;
     /// File exists.
     EEXIST = 17;
     /// Cross-device link.
     EXDEV = 18;
+    /// No such device.
+    ENODEV = 19;
     /// Not a directory.
     ENOTDIR = 20;
     /// Is a directory.
@@ -76,6 +80,8 @@ numbers! {
     ENOTEMPTY = 39;
     /// Too many levels of symbolic links.
     ELOOP = 40;
+    /// A text that is not in its encoding.
+    EILSEQ = 84;
     /// Not a socket.
     ENOTSOCK = 88;
     /// Destination address required.

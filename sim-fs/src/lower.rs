@@ -106,14 +106,18 @@ pub(crate) struct Layer {
 }
 
 impl Disk {
-    /// Puts a tree below this disk. What the disk has by now hides what is below.
+    /// Puts a tree below this disk. The directories that the disk has by now are merged, and its files hide what is below.
     pub fn put_above(&mut self, below: Rc<dyn Lower>) {
-        let Node::Directory(root) = &self.volatile.inode(Ino::ROOT).node else {
-            unreachable!("the root is a directory")
-        };
-        let asked = root.entries.keys().cloned().collect();
-        let merged = Merged { path: "/".into(), asked, is_complete: false };
-        self.layer = Layer { below: Some(below), merged: BTreeMap::from([(Ino::ROOT, merged)]) };
+        let (mut merged, mut stack) = (BTreeMap::new(), vec![(Ino::ROOT, String::new())]);
+        while let Some((ino, path)) = stack.pop() {
+            let Node::Directory(directory) = &self.volatile.inode(ino).node else { continue };
+            let held = directory.entries.iter();
+            stack.extend(held.map(|(name, &child)| (child, format!("{path}/{name}"))));
+            let asked = directory.entries.keys().cloned().collect();
+            let path: Rc<str> = if path.is_empty() { "/".into() } else { path.into() };
+            merged.insert(ino, Merged { path, asked, is_complete: false });
+        }
+        self.layer = Layer { below: Some(below), merged };
     }
 
     /// The path in the layer below of an open file that nobody has changed.

@@ -238,11 +238,11 @@ impl Disk {
     fn entries(&mut self, ino: Ino) -> Result<Vec<Entry>> {
         self.complete(ino);
         let entries = self.directory(ino)?.entries.iter();
-        let entry = |(name, &ino): (&Box<str>, &Ino)| {
+        let entries = entries.map(|(name, &ino)| {
             let kind = self.volatile.inode(ino).kind();
             Entry { name: name.clone(), kind, inode: ino.0 }
-        };
-        Ok(entries.map(entry).collect())
+        });
+        Ok(entries.collect())
     }
 
     /// Describes what a path names (stat(2)).

@@ -4,11 +4,11 @@
 //! are told apart by their number alone, and no descriptor of the system is used up.
 
 use crate::world::is_member;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
 use core::time::Duration;
 use sim_core::Fd;
-use sim_core::backend::SocketKind;
+use sim_core::backend::{Entry, SocketKind};
 use std::rc::Rc;
 
 /// The first number of a simulated descriptor.
@@ -30,6 +30,10 @@ pub fn number(fd: Fd) -> c_int {
 pub struct Status {
     /// What kind of socket it is, if it is one.
     pub kind: Option<SocketKind>,
+    /// Of a file: how it was opened, as `F_GETFL` tells it.
+    pub opened: Option<c_int>,
+    /// Of a directory that is read by getdents(2): what it lists, and how much of it was read.
+    pub listed: RefCell<Option<(Vec<Entry>, usize)>>,
     /// `O_NONBLOCK`.
     pub nonblocking: Cell<bool>,
     /// `SO_RCVTIMEO`: how long a call that receives blocks; zero for ever.
@@ -53,6 +57,13 @@ impl Descriptors {
     pub fn open(&mut self, fd: Fd, nonblocking: bool, close_on_exec: bool) {
         let status = Rc::new(Status { nonblocking: Cell::new(nonblocking), ..Status::default() });
         self.put(fd, Descriptor { status, close_on_exec });
+    }
+
+    /// A new file, opened with these flags.
+    pub fn open_file(&mut self, fd: Fd, flags: c_int) {
+        const TOLD: c_int = libc::O_ACCMODE | libc::O_APPEND | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let status = Rc::new(Status { opened: Some(flags & TOLD), ..Status::default() });
+        self.put(fd, Descriptor { status, close_on_exec: flags & libc::O_CLOEXEC != 0 });
     }
 
     /// A new socket.

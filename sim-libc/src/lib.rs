@@ -22,6 +22,7 @@ pub mod finish;
 pub mod gate;
 mod heap;
 pub mod memory;
+pub mod overlay;
 pub mod real;
 pub mod server;
 pub mod symbols;

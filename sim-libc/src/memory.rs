@@ -114,6 +114,20 @@ pub fn parts<'a>(vector: In<libc::iovec>, count: usize) -> impl Iterator<Item = 
     vector.slice(count).iter().map(|part| Out(part.iov_base.cast::<u8>()).slice(part.iov_len))
 }
 
+/// What of C consists of numbers and texts only, so that all zeros are a value.
+pub trait Plain: Copy {}
+
+impl Plain for libc::stat64 {}
+impl Plain for libc::statx {}
+impl Plain for libc::statx_timestamp {}
+impl Plain for libc::dirent64 {}
+
+/// A value of zeros.
+pub fn zeroed<T: Plain>() -> T {
+    // SAFETY: the trait says that zeros are a value.
+    unsafe { core::mem::zeroed() }
+}
+
 /// Memory that the C library's `free` takes back.
 pub fn allocate(len: usize) -> *mut c_void {
     // SAFETY: any size is allowed; what it answers is checked by whoever uses it through `Out`.

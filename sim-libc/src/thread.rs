@@ -51,6 +51,8 @@ pub enum WaitsFor {
     Ready,
     /// A file operation or a name.
     Completion,
+    /// A lock on a file.
+    Lock,
     /// The end of a thread.
     Join(u32),
 }

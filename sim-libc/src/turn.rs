@@ -226,6 +226,7 @@ impl World {
                 WaitsFor::Futex => String::from("waits for a lock, a condition or a channel"),
                 WaitsFor::Ready => String::from("waits for descriptors"),
                 WaitsFor::Completion => String::from("waits for a file operation or a name"),
+                WaitsFor::Lock => String::from("waits for a lock on a file"),
                 WaitsFor::Join(other) => format!("waits for the end of thread {other}"),
             };
             let name = names.text(thread.path());

@@ -12,8 +12,11 @@
 use crate::descriptors::Descriptors;
 use crate::finish::Output;
 use crate::gate::Gates;
+use crate::overlay::Overlay;
 use crate::real;
+use crate::symbols::folders::Listing;
 use crate::symbols::futex::Queues;
+use crate::symbols::paths::Folders;
 use crate::thread::{Threads, Timer};
 #[cfg(target_arch = "x86_64")]
 use crate::traps::tsc::Counter;
@@ -30,6 +33,7 @@ use sim_time::{Instant, Wheel};
 use sim_worker::RunPlan;
 use sim_world::{Universe, WorldConfig};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 /// How many choices a run is expected to make where nobody has counted: for policies that draw points in it.
 const EXPECTED_CHOICES: u32 = 1000;
@@ -58,6 +62,12 @@ pub struct World {
     pub gates: Gates,
     /// Descriptors of the system that are devices of random bytes.
     pub random: std::collections::BTreeSet<i32>,
+    /// The working directory, and what else belongs to paths.
+    pub folders: Folders,
+    /// Open streams of directories, by the address that the program knows.
+    pub listings: BTreeMap<usize, Box<Listing>>,
+    /// Threads that wait for a lock on a file.
+    pub lock_waiters: Vec<u32>,
     /// What libc knows of a descriptor besides the kernel.
     pub descriptors: Descriptors,
     /// Who waits for words of memory.
@@ -166,7 +176,9 @@ impl World {
         if plan.keep_trace {
             env.trace.keep_all();
         }
-        let universe = Universe::new(&mut env, WorldConfig::default());
+        let config = WorldConfig::default();
+        let mut universe = Universe::new(&mut env, config);
+        universe.put_above(&mut env, HostId::ROOT, Rc::new(Overlay::new(config.start)));
         let enabled = EnabledSet::new(policy, &env.choices);
         let (threads, actor) = Threads::new(&mut env, &universe);
         env.actor = actor;
@@ -182,6 +194,9 @@ impl World {
             carriers: VecDeque::new(),
             gates: Gates::default(),
             random: std::collections::BTreeSet::new(),
+            folders: Folders::new(),
+            listings: BTreeMap::new(),
+            lock_waiters: Vec::new(),
             descriptors: Descriptors::default(),
             queues: Queues::default(),
             streams: BTreeMap::new(),

@@ -16,6 +16,9 @@ const NONE: OpenOptions = OpenOptions {
     truncate: false,
     create: false,
     create_new: false,
+    directory: false,
+    no_follow: false,
+    mode: None,
 };
 const READ: OpenOptions = OpenOptions { read: true, ..NONE };
 const CREATE: OpenOptions = OpenOptions { read: true, write: true, create: true, ..NONE };
@@ -126,7 +129,7 @@ fn directories_are_listed_by_name() {
     let scratch = Scratch::new();
     let mut w = scratch.world();
     for path in ["d", "/d/z", "d/a"] {
-        assert_eq!(w.run(Op::CreateDir { path: path.into() }), Ok(Output::Done));
+        assert_eq!(w.run(Op::CreateDir { path: path.into(), mode: None }), Ok(Output::Done));
     }
     for path in ["d/m", "d/B", "d/\u{e9}", "d/.hidden"] {
         w.open(path, CREATE).unwrap();
@@ -169,15 +172,21 @@ fn stat_tells_what_a_file_is() {
     let mut w = scratch.world();
     let fd = w.open("f", CREATE).unwrap();
     write(&mut w, fd, None, b"12345").unwrap();
-    let by_path = metadata(&mut w, Op::Stat { path: "f".into() }).unwrap();
+    let by_path = metadata(&mut w, Op::Stat { path: "f".into(), follow: true }).unwrap();
     assert_eq!(Ok(by_path), metadata(&mut w, Op::StatFd { fd }));
     assert_eq!((by_path.kind, by_path.len, by_path.links), (FileKind::File, 5, 1));
     let now = w.os.clock_ns(&mut w.env, ROOT, sim_core::backend::ClockId::Realtime);
     let age = now.abs_diff((by_path.modified - sim_time::WallTime::UNIX_EPOCH).as_nanos() as u64);
     assert!(age < 60_000_000_000, "modified {age} ns ago");
     std::os::unix::fs::symlink("f", scratch.path().join("link")).unwrap();
-    assert_eq!(metadata(&mut w, Op::Stat { path: "link".into() }).unwrap().inode, by_path.inode);
-    assert_eq!(metadata(&mut w, Op::Stat { path: "/".into() }).unwrap().kind, FileKind::Directory);
+    assert_eq!(
+        metadata(&mut w, Op::Stat { path: "link".into(), follow: true }).unwrap().inode,
+        by_path.inode
+    );
+    assert_eq!(
+        metadata(&mut w, Op::Stat { path: "/".into(), follow: true }).unwrap().kind,
+        FileKind::Directory
+    );
 }
 
 #[test]
@@ -185,7 +194,7 @@ fn errors_are_the_kernels() {
     let scratch = Scratch::new();
     let mut w = scratch.world();
     let file = w.open("f", CREATE).unwrap();
-    w.run(Op::CreateDir { path: "d".into() }).unwrap();
+    w.run(Op::CreateDir { path: "d".into(), mode: None }).unwrap();
     w.open("d/inside", CREATE).unwrap();
     let directory = w.open("d", READ).unwrap();
     let only_read = w.open("f", READ).unwrap();
@@ -209,9 +218,9 @@ fn errors_are_the_kernels() {
         (Op::Write { fd: only_read, offset: None, data }, Errno::EBADF),
         (Op::Truncate { fd: only_read, len: 0 }, Errno::EINVAL),
         (Op::Truncate { fd: file, len: u64::MAX }, Errno::EINVAL),
-        (Op::CreateDir { path: path("d") }, Errno::EEXIST),
-        (Op::CreateDir { path: path("none/d") }, Errno::ENOENT),
-        (Op::CreateDir { path: path("") }, Errno::ENOENT),
+        (Op::CreateDir { path: path("d"), mode: None }, Errno::EEXIST),
+        (Op::CreateDir { path: path("none/d"), mode: None }, Errno::ENOENT),
+        (Op::CreateDir { path: path(""), mode: None }, Errno::ENOENT),
         (Op::RemoveDir { path: path("d") }, Errno::ENOTEMPTY),
         (Op::RemoveDir { path: path("f") }, Errno::ENOTDIR),
         (Op::RemoveFile { path: path("d") }, Errno::EISDIR),
@@ -219,7 +228,7 @@ fn errors_are_the_kernels() {
         (Op::RemoveFile { path: path("f/") }, Errno::ENOTDIR),
         (Op::ReadDir { path: path("f") }, Errno::ENOTDIR),
         (Op::ReadDir { path: path("none") }, Errno::ENOENT),
-        (Op::Stat { path: path("none") }, Errno::ENOENT),
+        (Op::Stat { path: path("none"), follow: true }, Errno::ENOENT),
         (Op::Rename { from: path("none"), to: path("x") }, Errno::ENOENT),
         (Op::Rename { from: path("f"), to: path("d") }, Errno::EISDIR),
         (Op::Rename { from: path("d"), to: path("f") }, Errno::ENOTDIR),
@@ -241,7 +250,7 @@ fn no_path_leads_out_of_the_root_directory() {
         ..OsConfig::default()
     });
     std::fs::write(scratch.path().join("outside"), b"secret").unwrap();
-    w.run(Op::CreateDir { path: "/d".into() }).unwrap();
+    w.run(Op::CreateDir { path: "/d".into(), mode: None }).unwrap();
     let root = scratch.path().join("deep/root");
     std::os::unix::fs::symlink("/", root.join("absolute")).unwrap();
     std::os::unix::fs::symlink("../../../..", root.join("d/up")).unwrap();
@@ -259,7 +268,11 @@ fn no_path_leads_out_of_the_root_directory() {
             Err(Errno::ENOENT),
             "{path}"
         );
-        assert_eq!(w.run(Op::Stat { path: path.into() }), Err(Errno::ENOENT), "{path}");
+        assert_eq!(
+            w.run(Op::Stat { path: path.into(), follow: true }),
+            Err(Errno::ENOENT),
+            "{path}"
+        );
     }
     w.open("d/up/made", CREATE).unwrap();
     assert!(root.join("made").exists(), "the way up ends at the root directory");
@@ -308,7 +321,8 @@ fn without_a_root_directory_paths_are_the_process_s() {
 fn the_latest_waiter_is_released() {
     let scratch = Scratch::new();
     let mut w = scratch.world();
-    let op = w.os.submit(&mut w.env, ROOT, Op::CreateDir { path: "d".into() }, waiter(1));
+    let op =
+        w.os.submit(&mut w.env, ROOT, Op::CreateDir { path: "d".into(), mode: None }, waiter(1));
     // Completions come in only while the backend waits or admits, so this one cannot have been taken in yet.
     assert_eq!(w.os.complete(&mut w.env, op, waiter(2)), None);
     w.until_released(waiter(2));
@@ -345,7 +359,7 @@ fn a_file_can_be_closed_under_an_operation() {
     w.os.close(&mut w.env, fd).unwrap();
     w.until_released(waiter(1));
     assert_eq!(w.os.complete(&mut w.env, op, waiter(1)), Some(Ok(Output::Len(1 << 20))));
-    assert_eq!(metadata(&mut w, Op::Stat { path: "f".into() }).unwrap().len, 1 << 20);
+    assert_eq!(metadata(&mut w, Op::Stat { path: "f".into(), follow: true }).unwrap().len, 1 << 20);
 }
 
 #[test]
@@ -373,8 +387,12 @@ fn submitted_work_is_done_before_the_backend_goes() {
     let scratch = Scratch::new();
     let mut w = scratch.world();
     for n in 0..50 {
-        let _ =
-            w.os.submit(&mut w.env, ROOT, Op::CreateDir { path: format!("{n}").into() }, waiter(n));
+        let _ = w.os.submit(
+            &mut w.env,
+            ROOT,
+            Op::CreateDir { path: format!("{n}").into(), mode: None },
+            waiter(n),
+        );
     }
     drop(w);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 50);

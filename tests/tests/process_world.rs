@@ -1,5 +1,8 @@
 //! An unmodified program in a process world: the object is loaded before it, and it cannot tell.
 
+#[path = "process_world/files.rs"]
+mod files;
+
 use sim_worker::json::{self, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -49,14 +52,20 @@ fn number(line: &Line, key: &str) -> u64 {
 }
 
 fn work(program: &str, plan: &str) -> Worked {
+    perform(Command::new(env!("CARGO_BIN_EXE_program")).arg(program), plan)
+}
+
+/// Lets a command perform runs.
+fn perform(command: &mut Command, plan: &str) -> Worked {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let report = env::temp_dir().join(format!("sim-process-{}-{number}", std::process::id()));
-    let output = Command::new(env!("CARGO_BIN_EXE_program"))
-        .arg(program)
+    let test =
+        command.get_args().last().and_then(|name| name.to_str()).unwrap_or("main").to_owned();
+    let output = command
         .env("LD_PRELOAD", object())
         .env("SIM_WORKER", &report)
-        .env("SIM_PLAN", format!("{{\"protocol\":1,\"test\":\"{program}\",{plan}}}"))
+        .env("SIM_PLAN", format!("{{\"protocol\":1,\"test\":\"{test}\",{plan}}}"))
         .output()
         .unwrap();
     let lines = fs::read_to_string(&report).unwrap_or_default();

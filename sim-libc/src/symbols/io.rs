@@ -1,17 +1,18 @@
 //! Reading, writing and closing whatever a descriptor is (read(2), write(2), close(2), dup(2), fcntl(2), ioctl(2), pipe(2)).
 //!
-//! Files are the system's own for now: their numbers are below those of the world. What is written to the standard streams is remembered
-//! for the report. The devices of random bytes are opened for real, and read from the world.
+//! Numbers below those of the world are the system's: the standard streams, devices, and what of `/proc` is open. What is written to the
+//! standard streams is remembered for the report. The devices of random bytes are opened for real, and read from the world.
 
 #![expect(unsafe_code, reason = "the symbols of the C library")]
 
-use super::{answer, answer_int, blocking, call, entropy};
+use super::process::PID;
+use super::{answer, answer_int, blocking, call, entropy, files, locks};
 use crate::descriptors::{number, simulated};
 use crate::memory::{In, Out, parts};
 use crate::real::{self, next};
 use crate::world::{World, is_member, with};
-use core::ffi::{CStr, c_char, c_int, c_ulong};
-use libc::{iovec, mode_t, off_t};
+use core::ffi::{c_int, c_ulong};
+use libc::iovec;
 use sim_core::backend::{Backend, Readiness};
 use sim_core::{Errno, Fd, Result};
 
@@ -33,12 +34,22 @@ pub fn gather(from: impl Iterator<Item = &'static mut [u8]>) -> Vec<u8> {
     })
 }
 
+fn is_file(fd: Fd) -> bool {
+    with(|world| world.universe.is_file(fd))
+}
+
 fn read_into(fd: Fd, into: &mut [u8]) -> Result<usize> {
+    if is_file(fd) {
+        return files::read_file(fd, None, into);
+    }
     blocking(fd, Readiness::IN, false, |world| world.universe.read(&mut world.env, fd, into))
 }
 
 /// Writes, and goes on until all is written where the description blocks, as a socket's or a pipe's does.
 fn write_from(fd: Fd, data: &[u8]) -> Result<usize> {
+    if is_file(fd) {
+        return files::write_file(fd, None, data);
+    }
     send_all(fd, data.len(), |world, written| {
         world.universe.write(&mut world.env, fd, &data[written..])
     })
@@ -69,7 +80,7 @@ fn is_standard(fd: c_int) -> bool {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn read(fd: c_int, into: Out<u8>, len: usize) -> isize {
+pub(super) extern "C" fn read(fd: c_int, into: Out<u8>, len: usize) -> isize {
     match simulated(fd) {
         Some(fd) => answer(read_into(fd, into.slice(len))),
         None if is_random(fd) => {
@@ -81,7 +92,7 @@ extern "C" fn read(fd: c_int, into: Out<u8>, len: usize) -> isize {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn write(fd: c_int, from: In<u8>, len: usize) -> isize {
+pub(super) extern "C" fn write(fd: c_int, from: In<u8>, len: usize) -> isize {
     if is_standard(fd) {
         with(|world| world.note_output(from.slice(len)));
     }
@@ -117,7 +128,7 @@ extern "C" fn writev(fd: c_int, vector: In<iovec>, count: c_int) -> isize {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn close(fd: c_int) -> c_int {
+pub(super) extern "C" fn close(fd: c_int) -> c_int {
     let Some(object) = simulated(fd) else {
         if is_member() {
             with(|world| world.random.remove(&fd));
@@ -125,10 +136,19 @@ extern "C" fn close(fd: c_int) -> c_int {
         return next!(c"close"(fd: c_int) -> c_int);
     };
     answer_int(call(|world| {
+        if world.universe.is_file(object) {
+            world.universe.forget_process_locks(&mut world.env, object, PID as u32)?;
+        }
         world.universe.close(&mut world.env, object)?;
         world.descriptors.close(object);
+        world.release_lock_waiters();
         Ok(0)
     }))
+}
+
+/// Closes a descriptor by the program's number.
+pub fn close_ours(fd: c_int) -> c_int {
+    close(fd)
 }
 
 fn duplicate(fd: Fd, close_on_exec: bool) -> Result<c_int> {
@@ -170,13 +190,18 @@ fn control(fd: Fd, command: c_int, argument: usize) -> Result<c_int> {
     match command {
         libc::F_GETFL => with(|world| {
             world.universe.readiness(&mut world.env, fd)?;
-            let nonblocking = world.descriptors.status(fd).nonblocking.get();
-            Ok(libc::O_RDWR | if nonblocking { libc::O_NONBLOCK } else { 0 })
+            let status = world.descriptors.status(fd);
+            let opened = status.opened.unwrap_or(libc::O_RDWR);
+            Ok(opened | if status.nonblocking.get() { libc::O_NONBLOCK } else { 0 })
         }),
         libc::F_SETFL => with(|world| {
             world.universe.readiness(&mut world.env, fd)?;
-            let nonblocking = argument as c_int & libc::O_NONBLOCK != 0;
-            world.descriptors.status(fd).nonblocking.set(nonblocking);
+            let status = world.descriptors.status(fd);
+            let appends = |flags: c_int| flags & libc::O_APPEND != 0;
+            if status.opened.is_some_and(|opened| appends(opened) != appends(argument as c_int)) {
+                return Err(world.refuse("fcntl that changes whether a file is appended to"));
+            }
+            status.nonblocking.set(argument as c_int & libc::O_NONBLOCK != 0);
             Ok(0)
         }),
         libc::F_GETFD => with(|world| {
@@ -190,13 +215,19 @@ fn control(fd: Fd, command: c_int, argument: usize) -> Result<c_int> {
         }),
         libc::F_DUPFD => duplicate(fd, false),
         libc::F_DUPFD_CLOEXEC => duplicate(fd, true),
+        libc::F_GETLK
+        | libc::F_SETLK
+        | libc::F_SETLKW
+        | libc::F_OFD_GETLK
+        | libc::F_OFD_SETLK
+        | libc::F_OFD_SETLKW => locks::control(fd, command, Out(argument as *mut libc::flock)),
         _ => Err(with(|world| world.refuse(&format!("fcntl command {command}")))),
     }
 }
 
 /// Both names of one function; a variable argument is passed as any other on the architectures of this object.
 #[unsafe(no_mangle)]
-extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+pub(super) extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
     match simulated(fd) {
         Some(fd) => answer_int(control(fd, command, argument)),
         None => next!(c"fcntl"(fd: c_int, command: c_int, argument: usize) -> c_int),
@@ -235,19 +266,6 @@ extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: Out<c_int>) -> c_int 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn lseek64(fd: c_int, offset: off_t, whence: c_int) -> off_t {
-    match simulated(fd) {
-        Some(_) => answer(Err(Errno::ESPIPE)) as off_t,
-        None => next!(c"lseek64"(fd: c_int, offset: off_t, whence: c_int) -> off_t),
-    }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t {
-    lseek64(fd, offset, whence)
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn pipe2(into: Out<c_int>, flags: c_int) -> c_int {
     if !is_member() {
         return next!(c"pipe2"(into: Out<c_int>, flags: c_int) -> c_int);
@@ -278,44 +296,6 @@ extern "C" fn pipe(into: Out<c_int>) -> c_int {
 /// Whether a descriptor of the system is one of the devices of random bytes.
 fn is_random(fd: c_int) -> bool {
     is_member() && with(|world| world.random.contains(&fd))
-}
-
-/// Notes a descriptor that was opened, if it is one of the devices of random bytes.
-fn opened(path: Option<&CStr>, fd: c_int) -> c_int {
-    let is_device =
-        path.is_some_and(|path| matches!(path.to_bytes(), b"/dev/urandom" | b"/dev/random"));
-    if fd >= 0 && is_device && is_member() {
-        with(|world| world.random.insert(fd));
-    }
-    fd
-}
-
-macro_rules! opens {
-    ($($name:ident = $real:literal;)*) => {$(
-        #[unsafe(no_mangle)]
-        extern "C" fn $name(path: In<c_char>, flags: c_int, mode: mode_t) -> c_int {
-            opened(path.text(), next!($real(path: In<c_char>, flags: c_int, mode: mode_t) -> c_int))
-        }
-    )*};
-}
-
-opens! {
-    open = c"open";
-    open64 = c"open64";
-}
-
-macro_rules! opens_at {
-    ($($name:ident = $real:literal;)*) => {$(
-        #[unsafe(no_mangle)]
-        extern "C" fn $name(folder: c_int, path: In<c_char>, flags: c_int, mode: mode_t) -> c_int {
-            opened(path.text(), next!($real(folder: c_int, path: In<c_char>, flags: c_int, mode: mode_t) -> c_int))
-        }
-    )*};
-}
-
-opens_at! {
-    openat = c"openat";
-    openat64 = c"openat64";
 }
 
 /// As [`real::as_libc`], for the calls that arrive by number.

@@ -6,17 +6,27 @@
 pub mod address;
 pub mod entropy;
 pub mod epoll;
+pub mod files;
+pub mod folders;
 pub mod futex;
 pub mod io;
+pub mod locks;
+pub mod mapping;
 pub mod message;
 pub mod names;
+pub mod naming;
+pub mod numbered;
 pub mod numbers;
 pub mod options;
+pub mod paths;
 pub mod poll;
 pub mod process;
 pub mod raw;
 pub mod signals;
 pub mod socket;
+pub mod space;
+pub mod stat;
+pub mod stdio;
 pub mod sync;
 pub mod threads;
 pub mod time;
@@ -106,7 +116,7 @@ pub fn blocking<T>(
         if with(|world| world.env.now) >= deadline {
             return answer;
         }
-        await_ready(&[(fd, interest)], deadline)?;
+        await_blocked(fd, interest, deadline)?;
         answer = with(|world| {
             let answer = f(world);
             world.release_woken();
@@ -114,6 +124,19 @@ pub fn blocking<T>(
         });
     }
     answer
+}
+
+/// Waits for `interest` right after a call that needs it has answered `EAGAIN`. Nobody else has had the turn since, and some
+/// descriptors that look ready are not for this call: a Unix socket whose listener's queue is full.
+fn await_blocked(fd: Fd, interest: Readiness, deadline: Instant) -> Result<()> {
+    let waiter = Waiter::Thread(ThreadId(me()));
+    with(|world| world.universe.subscribe_blocked(&mut world.env, fd, interest, waiter))?;
+    thread::wait(WaitsFor::Ready, (deadline != Instant::MAX).then_some(deadline));
+    with(|world| {
+        // It may be closed meanwhile, and then nobody waits for it.
+        let _ = world.universe.unsubscribe(&mut world.env, fd, waiter);
+    });
+    Ok(())
 }
 
 /// Waits until one of the descriptors is ready, or `deadline` has come; or returns without either.

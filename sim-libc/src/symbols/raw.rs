@@ -12,7 +12,7 @@
 
 use super::futex::{Arguments, futex};
 use super::numbers::{self, Answer, Policy};
-use super::{answer, entropy, process};
+use super::{answer, entropy, numbered, process};
 use crate::descriptors::simulated;
 use crate::finish;
 use crate::memory::{In, Out};
@@ -99,6 +99,9 @@ fn carry_out(number: c_long, arguments: Six, origin: Origin) -> isize {
 }
 
 fn by_policy(number: c_long, arguments: Six, origin: Origin) -> isize {
+    if let Some(answer) = numbered::call(number, arguments) {
+        return answer;
+    }
     let Some((place, (_, name, policy))) = numbers::row(number) else {
         return unknown(number, arguments, origin);
     };

@@ -1,0 +1,196 @@
+//! A program that uses files as C does: streams, directories, mappings, locks of ranges, temporary names. What it prints is the same on
+//! Linux and in a world.
+
+#![expect(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "a C program, written here")]
+
+use libc::{c_char, c_int};
+use std::ffi::{CStr, CString};
+use std::io;
+use std::ptr;
+
+fn main() {
+    let folder = format!("{}/sim-streams-{}", std::env::temp_dir().display(), std::process::id());
+    let at = |name: &str| CString::new(format!("{folder}/{name}")).expect("it has no byte 0");
+    // SAFETY: every pointer is of a text or a value that lives as long as the call, and every answer is checked before it is used.
+    unsafe {
+        assert_eq!(libc::mkdir(at("").as_ptr(), 0o755), 0);
+        streams(&at("stream"));
+        seals(&at("log"));
+        listing(&at(""));
+        mapping(&at("mapped"));
+        ranges(&at("ranges"));
+        temporary(&at("made-XXXXXX"), &at("folder-XXXXXX"));
+        numbered(&at("numbered"));
+        for name in ["stream", "log", "mapped", "ranges", "numbered"] {
+            println!("remove {}", libc::remove(at(name).as_ptr()));
+        }
+        println!("remove {}", libc::remove(at("").as_ptr()));
+    }
+}
+
+fn code() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// fopen(3) and its company.
+unsafe fn streams(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        println!("{} {}", libc::fopen(path.as_ptr(), c"r".as_ptr()).is_null(), code());
+        let stream = libc::fopen(path.as_ptr(), c"w+".as_ptr());
+        assert!(!stream.is_null());
+        println!("{}", libc::fputs(c"one\ntwo\nthree\n".as_ptr(), stream) >= 0);
+        println!("{} {}", libc::ftell(stream), libc::fseek(stream, 4, libc::SEEK_SET));
+        let mut line = [0_u8; 32];
+        let read = libc::fgets(line.as_mut_ptr().cast::<c_char>(), 32, stream);
+        println!("{:?}", CStr::from_ptr(read));
+        println!("{}", libc::fclose(stream));
+        let stream = libc::fopen(path.as_ptr(), c"a".as_ptr());
+        println!("{} {}", libc::fputs(c"four\n".as_ptr(), stream) >= 0, libc::fclose(stream));
+        let stream = libc::fopen(path.as_ptr(), c"r".as_ptr());
+        let mut all = [0_u8; 64];
+        let len = libc::fread(all.as_mut_ptr().cast(), 1, 64, stream);
+        println!("{:?} {}", String::from_utf8_lossy(&all[..len]), libc::feof(stream) != 0);
+        println!("{}", libc::fclose(stream));
+        let stream = libc::tmpfile();
+        println!("{} {}", libc::fputs(c"gone".as_ptr(), stream) >= 0, libc::fclose(stream));
+    }
+}
+
+/// A descriptor, a stream on it, and reading and writing at offsets.
+unsafe fn seals(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, 0o640);
+        println!(
+            "{} {}",
+            libc::pwrite(fd, b"abcdef".as_ptr().cast(), 6, 2),
+            libc::lseek(fd, 0, libc::SEEK_CUR)
+        );
+        let mut found: libc::stat = std::mem::zeroed();
+        println!("{} {} {:o}", libc::fstat(fd, &raw mut found), found.st_size, found.st_mode);
+        println!("{} {}", libc::posix_fallocate(fd, 0, 100), libc::fallocate(fd, 0, 0, 50));
+        println!("{} {}", libc::lseek(fd, 0, libc::SEEK_END), libc::lseek(fd, -1, libc::SEEK_SET));
+        println!("{}", libc::fcntl(fd, libc::F_GETFL) & (libc::O_ACCMODE | libc::O_APPEND));
+        println!(
+            "{} {}",
+            libc::access(path.as_ptr(), libc::R_OK),
+            libc::access(path.as_ptr(), libc::X_OK)
+        );
+        println!("{} {}", libc::truncate(path.as_ptr(), 3), libc::close(fd));
+        println!("{} {}", libc::stat(path.as_ptr(), &raw mut found), found.st_size);
+        println!("{} {}", libc::close(fd), code());
+    }
+}
+
+/// opendir(3), readdir(3), rewinddir(3).
+unsafe fn listing(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let stream = libc::opendir(path.as_ptr());
+        for _ in 0..2 {
+            let mut names = Vec::new();
+            loop {
+                let entry = libc::readdir(stream);
+                if entry.is_null() {
+                    break;
+                }
+                names.push(CStr::from_ptr((*entry).d_name.as_ptr()).to_owned());
+            }
+            names.sort_unstable();
+            println!("{names:?}");
+            libc::rewinddir(stream);
+        }
+        println!("{} {}", libc::dirfd(stream) >= 0, libc::closedir(stream));
+    }
+}
+
+/// mmap(2) of a file that the program has made, and of itself.
+unsafe fn mapping(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
+        assert_eq!(libc::write(fd, b"in memory".as_ptr().cast(), 9), 9);
+        for fd in [fd, libc::open(c"/proc/self/exe".as_ptr(), libc::O_RDONLY)] {
+            let memory = libc::mmap(ptr::null_mut(), 9, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0);
+            assert_ne!(memory, libc::MAP_FAILED);
+            let bytes = std::slice::from_raw_parts(memory.cast::<u8>(), 4).to_vec();
+            println!("{bytes:?} {}", libc::munmap(memory, 9));
+            println!("{}", libc::close(fd));
+        }
+    }
+}
+
+fn range(kind: c_int, start: i64, len: i64) -> libc::flock {
+    libc::flock {
+        l_type: kind as _,
+        l_whence: libc::SEEK_SET as _,
+        l_start: start,
+        l_len: len,
+        l_pid: 0,
+    }
+}
+
+/// Locks of ranges, held by descriptions.
+unsafe fn ranges(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let one = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
+        let other = libc::open(path.as_ptr(), libc::O_RDWR);
+        let (first, second) = (range(libc::F_WRLCK, 0, 10), range(libc::F_WRLCK, 5, 10));
+        println!("{}", libc::fcntl(one, libc::F_OFD_SETLK, &raw const first));
+        println!("{} {}", libc::fcntl(other, libc::F_OFD_SETLK, &raw const second), code());
+        let mut asked = range(libc::F_RDLCK, 0, 0);
+        println!("{}", libc::fcntl(other, libc::F_OFD_GETLK, &raw mut asked));
+        println!("{} {} {} {}", asked.l_type, asked.l_start, asked.l_len, asked.l_pid);
+        let third = range(libc::F_UNLCK, 5, 0);
+        println!("{}", libc::fcntl(one, libc::F_OFD_SETLK, &raw const third));
+        println!("{}", libc::fcntl(other, libc::F_OFD_SETLK, &raw const second));
+        // Locks of the process do not exclude each other, and go with any descriptor of the file.
+        let fourth = range(libc::F_WRLCK, 100, 1);
+        println!(
+            "{} {}",
+            libc::fcntl(one, libc::F_SETLK, &raw const fourth),
+            libc::fcntl(other, libc::F_SETLK, &raw const fourth)
+        );
+        println!("{} {}", libc::close(one), libc::close(other));
+    }
+}
+
+/// mkstemp(3) and mkdtemp(3).
+unsafe fn temporary(file: &CStr, folder: &CStr) {
+    // SAFETY: as the caller says; the templates are copied into memory that may be changed.
+    unsafe {
+        let mut name = file.to_bytes_with_nul().to_vec();
+        let fd = libc::mkstemp(name.as_mut_ptr().cast());
+        println!("{} {}", fd >= 0, name.ends_with(b"XXXXXX\0"));
+        println!("{} {}", libc::unlink(name.as_ptr().cast()), libc::close(fd));
+        let mut name = folder.to_bytes_with_nul().to_vec();
+        println!("{}", libc::mkdtemp(name.as_mut_ptr().cast()).is_null());
+        println!("{}", libc::rmdir(name.as_ptr().cast()));
+    }
+}
+
+/// Calls by number (syscall(2)).
+unsafe fn numbered(path: &CStr) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let flags = libc::O_RDWR | libc::O_CREAT;
+        let fd =
+            libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0o600) as c_int;
+        println!("{}", libc::syscall(libc::SYS_write, fd, b"five!".as_ptr(), 5));
+        let mut found: libc::statx = std::mem::zeroed();
+        let place = &raw mut found;
+        let empty = libc::AT_EMPTY_PATH;
+        println!(
+            "{}",
+            libc::syscall(libc::SYS_statx, fd, c"".as_ptr(), empty, libc::STATX_SIZE, place)
+        );
+        println!("{} {:o}", found.stx_size, found.stx_mode);
+        println!("{}", libc::syscall(libc::SYS_close, fd));
+        let folder = libc::open(c"..".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY);
+        let mut records = [0_u8; 4096];
+        println!("{}", libc::syscall(libc::SYS_getdents64, folder, records.as_mut_ptr(), 4096) > 0);
+        println!("{}", libc::close(folder));
+    }
+}
