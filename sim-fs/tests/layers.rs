@@ -2,8 +2,9 @@
 
 mod support;
 
+use proptest::prelude::*;
 use sim_core::Errno;
-use sim_core::backend::{AttributeChange, Lock, LockMode, LockOwner, SetTime};
+use sim_core::backend::{AttributeChange, FileKind, Lock, LockMode, LockOwner, SetTime};
 use sim_fs::{Disk, Found, FoundNode, Lower};
 use sim_time::WallTime;
 use std::rc::Rc;
@@ -221,4 +222,122 @@ fn locks_exclude_others_of_their_family() {
     let reader = disk.open(NOW, "/f", READ).unwrap();
     assert_eq!(disk.lock(reader, lock(Process(1), Exclusive, 0, 1)), Err(Errno::EBADF));
     assert_eq!(disk.lock(reader, lock(Process(1), Shared, 5, 5)), Err(Errno::EINVAL));
+}
+
+/// A step of a random script, on names of which some lie in the layer below.
+#[derive(Clone, Debug)]
+enum Step {
+    Write(&'static str, u64),
+    Link(&'static str, &'static str),
+    Symlink(&'static str, &'static str),
+    Rename(&'static str, &'static str),
+    RemoveFile(&'static str),
+    RemoveDir(&'static str),
+    CreateDir(&'static str),
+    Mode(&'static str, u32),
+    Sync(&'static str),
+}
+
+fn path() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "/a",
+        "/b",
+        "/src",
+        "/src/a",
+        "/src/deep",
+        "/src/deep/b",
+        "/etc/link",
+        "/etc/hosts",
+        "/d",
+        "/d/x",
+    ])
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (path(), 0..9_000_u64).prop_map(|(path, at)| Step::Write(path, at)),
+        3 => (path(), path()).prop_map(|(from, to)| Step::Link(from, to)),
+        1 => (path(), path()).prop_map(|(target, path)| Step::Symlink(target, path)),
+        3 => (path(), path()).prop_map(|(from, to)| Step::Rename(from, to)),
+        3 => path().prop_map(Step::RemoveFile),
+        1 => path().prop_map(Step::RemoveDir),
+        2 => path().prop_map(Step::CreateDir),
+        1 => (path(), 0..0o1000_u32).prop_map(|(path, mode)| Step::Mode(path, mode)),
+        2 => path().prop_map(Step::Sync),
+    ]
+}
+
+/// Does a step, whatever it answers.
+fn perform(disk: &mut Disk, step: &Step) -> sim_core::Result<()> {
+    match *step {
+        Step::Write(path, at) => {
+            let id = disk.open(NOW, path, CREATE)?;
+            let written = disk.write(NOW, id, Some(at), &b"written"[..].into());
+            disk.close(id)?;
+            written.map(drop)
+        }
+        Step::Link(from, to) => disk.link(NOW, from, to),
+        Step::Symlink(target, path) => disk.symlink(NOW, target, path),
+        Step::Rename(from, to) => disk.rename(NOW, from, to),
+        Step::RemoveFile(path) => disk.remove_file(NOW, path),
+        Step::RemoveDir(path) => disk.remove_dir(NOW, path),
+        Step::CreateDir(path) => disk.create_dir(NOW, path),
+        Step::Mode(path, mode) => {
+            let change = AttributeChange { mode: Some(mode), ..AttributeChange::default() };
+            disk.set_attributes(NOW, path, true, change)
+        }
+        Step::Sync(path) => {
+            let id = disk.open(NOW, path, READ)?;
+            let synced = disk.sync(id, false);
+            disk.close(id)?;
+            synced
+        }
+    }
+}
+
+/// Every name on the disk, with the number and links of what it names.
+fn all_names(disk: &mut Disk) -> Vec<(String, FileKind, u64, u32)> {
+    let (mut found, mut stack) = (Vec::new(), vec![String::new()]);
+    while let Some(folder) = stack.pop() {
+        for entry in disk.read_dir(&format!("{folder}/")).unwrap() {
+            let path = format!("{folder}/{}", entry.name);
+            let stat = disk.stat_link(&path).unwrap();
+            if entry.kind == FileKind::Directory {
+                stack.push(path.clone());
+            }
+            found.push((path, entry.kind, stat.inode, stat.links));
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a crash leaves, a file has as many links as names, and all that was synced last is there.
+    #[test]
+    fn links_and_names_agree_after_every_crash(
+        steps in prop::collection::vec(step(), 1..40), seed in any::<u64>(), limit in 0..2_000_u64,
+    ) {
+        let mut env = support::seeded(seed);
+        let mut disk = Disk::new(&mut env, support::host());
+        disk.put_above(Rc::new(Tree));
+        disk.set_dirty_limit(limit.max(500));
+        for part in steps.chunks(10) {
+            for step in part {
+                let _ = perform(&mut disk, step);
+            }
+            let kept = disk.open(NOW, "/kept", REWRITE).unwrap();
+            disk.write(NOW, kept, None, &b"kept"[..].into()).unwrap();
+            disk.sync(kept, false).unwrap();
+            disk.crash(&mut env);
+            prop_assert_eq!(content(&mut disk, "/kept"), b"kept");
+            let names = all_names(&mut disk);
+            for (path, kind, inode, links) in &names {
+                let same = names.iter().filter(|(_, _, other, _)| other == inode).count();
+                let expected = if *kind == FileKind::Directory { 1 } else { *links as usize };
+                prop_assert_eq!(same, expected, "{}", path);
+            }
+        }
+    }
 }

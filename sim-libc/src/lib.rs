@@ -7,6 +7,7 @@
 //! - [`server`]: before `main`, the orders are read and a process is forked for each run, which enters its world.
 //! - [`world`]: what there is of a world in a process, and who may touch it. [`mod@turn`]: who runs next, and how the turn is passed.
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
+//! - [`overlay`]: which of the machine's files lie below the simulated disk. Nothing real is ever changed.
 //! - [`finish`]: the end of a run and its report.
 //! - `heap`: the object's own memory, apart from the program's.
 //! - [`traps`]: what symbols cannot see: the cycle counter, raw system calls, threads that spin.

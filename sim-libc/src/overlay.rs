@@ -10,7 +10,6 @@
 //! - The real machine is asked about a name once, and for bytes whenever they are read. A run counts on it that these stay as they are.
 //! - What is neither file nor directory nor symbolic link is not seen.
 
-use core::fmt;
 use sim_time::WallTime;
 use sim_world::{Found, FoundNode, Lower};
 use std::collections::BTreeSet;
@@ -18,6 +17,7 @@ use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Declared wherever the program runs.
 const ALWAYS: &[&str] = &[
@@ -50,20 +50,29 @@ const AT_THE_START: &[&str] =
 /// What a directory of [`AT_THE_START`] for everybody's files may be used for.
 const FOR_EVERYBODY: u32 = 0o1777;
 
-/// The declared trees of a process.
-pub struct Overlay {
+/// What is there in the world of a process.
+#[derive(Debug, Default)]
+struct Declared {
     /// No tree lies in another.
     trees: BTreeSet<PathBuf>,
     /// Simulated directories that are there at the start.
     made: BTreeSet<PathBuf>,
-    /// Nothing was changed later than this.
-    start: WallTime,
 }
 
-impl fmt::Debug for Overlay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Overlay").field("trees", &self.trees).finish_non_exhaustive()
-    }
+/// Found out once by the worker, for all its runs.
+static DECLARED: OnceLock<Declared> = OnceLock::new();
+
+/// Finds out what is declared.
+pub fn prepare() {
+    DECLARED.get_or_init(Declared::of_process);
+}
+
+/// The declared trees, as a layer below a disk.
+#[derive(Debug)]
+pub struct Overlay {
+    declared: &'static Declared,
+    /// Nothing was changed later than this.
+    start: WallTime,
 }
 
 /// A variable of the environment, which is declared by whoever starts the world.
@@ -85,9 +94,8 @@ fn of_program() -> Vec<PathBuf> {
     folder.into_iter().chain(target.map(Path::to_owned)).collect()
 }
 
-impl Overlay {
-    /// The trees that are declared unless somebody says otherwise. Nothing in them is younger than `start`.
-    pub fn new(start: WallTime) -> Self {
+impl Declared {
+    fn of_process() -> Self {
         let (home, folder) = (variable("HOME"), env::current_dir().ok());
         let mut trees: Vec<PathBuf> = ALWAYS.iter().map(PathBuf::from).collect();
         trees.extend(folder.as_deref().and_then(project));
@@ -96,11 +104,11 @@ impl Overlay {
         for (name, place) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
             trees.extend(variable(name).or_else(|| Some(home.as_ref()?.join(place))));
         }
-        let mut overlay = Self { trees: BTreeSet::new(), made: BTreeSet::new(), start };
-        trees.iter().for_each(|path| overlay.declare(path));
-        overlay.made.extend(AT_THE_START.iter().map(PathBuf::from));
-        overlay.made.extend(home.into_iter().chain(folder));
-        overlay
+        let mut declared = Self::default();
+        trees.iter().for_each(|path| declared.declare(path));
+        declared.made.extend(AT_THE_START.iter().map(PathBuf::from));
+        declared.made.extend(home.into_iter().chain(folder));
+        declared
     }
 
     /// Declares a tree by the name that it was given, and by the one that it has without symbolic links.
@@ -110,14 +118,14 @@ impl Overlay {
         for tree in [Some(plain), resolved].into_iter().flatten() {
             let is_whole = tree.parent().is_some()
                 && !tree.components().any(|part| part == Component::ParentDir);
-            if is_whole && !self.is_declared(&tree) {
+            if is_whole && !self.includes(&tree) {
                 self.trees.retain(|other| !other.starts_with(&tree));
                 self.trees.insert(tree);
             }
         }
     }
 
-    fn is_declared(&self, path: &Path) -> bool {
+    fn includes(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.trees.contains(folder))
     }
 
@@ -127,6 +135,13 @@ impl Overlay {
             set.range(path.to_owned()..).next().is_some_and(|first| first.starts_with(path))
         };
         below(&self.trees) || below(&self.made)
+    }
+}
+
+impl Overlay {
+    /// The trees of this process. Nothing in them is younger than `start`.
+    pub fn new(start: WallTime) -> Self {
+        Self { declared: DECLARED.get_or_init(Declared::of_process), start }
     }
 
     fn directory(&self, path: &Path) -> Found {
@@ -142,9 +157,9 @@ impl Overlay {
         if stat.is_symlink() {
             let leads_to = fs::read_link(path).ok()?;
             // A declared file that leads out of what is declared is what it leads to.
-            let is_root = self.trees.contains(path);
+            let is_root = self.declared.trees.contains(path);
             let resolved = fs::canonicalize(path).ok();
-            if is_root && resolved.is_some_and(|resolved| !self.is_declared(&resolved)) {
+            if is_root && resolved.is_some_and(|resolved| !self.declared.includes(&resolved)) {
                 stat = fs::metadata(path).ok()?;
             } else {
                 target = Some(leads_to.to_str()?.into());
@@ -166,15 +181,15 @@ impl Overlay {
 impl Lower for Overlay {
     fn find(&self, directory: &str, name: &str) -> Option<Found> {
         let path = Path::new(directory).join(name);
-        if self.is_declared(&path) {
+        if self.declared.includes(&path) {
             return self.real(&path);
         }
-        if !self.leads_on(&path) {
+        if !self.declared.leads_on(&path) {
             return None;
         }
         // A link on the way to a tree is one here too, since the tree is declared by both of its names.
         match fs::read_link(&path) {
-            Ok(target) if !self.made.contains(&path) => {
+            Ok(target) if !self.declared.made.contains(&path) => {
                 let node = FoundNode::Symlink(target.to_str()?.into());
                 Some(Found { node, mode: 0o777, modified: self.start })
             }
@@ -184,11 +199,11 @@ impl Lower for Overlay {
 
     fn list(&self, directory: &str) -> Vec<Box<str>> {
         let directory = Path::new(directory);
-        if self.is_declared(directory) {
+        if self.declared.includes(directory) {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
             return entries.filter_map(|entry| Some(entry.file_name().to_str()?.into())).collect();
         }
-        let below = self.trees.iter().chain(&self.made);
+        let below = self.declared.trees.iter().chain(&self.declared.made);
         let next = below.filter_map(|path| path.strip_prefix(directory).ok()?.components().next());
         let names: BTreeSet<&str> = next.filter_map(|part| part.as_os_str().to_str()).collect();
         names.into_iter().map(Box::from).collect()

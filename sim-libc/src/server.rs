@@ -17,6 +17,7 @@
 
 use crate::finish;
 use crate::memory::Out;
+use crate::overlay;
 use crate::real;
 use crate::traps;
 use crate::world;
@@ -144,6 +145,7 @@ fn read_orders(descriptor: usize) -> String {
 fn serve(path: &Path, orders: &str) {
     traps::survey();
     let plan = Plan::parse(orders);
+    overlay::prepare();
     let test = plan.as_ref().ok().and_then(|plan| plan.test.clone()).unwrap_or_default();
     let outcome = Lines::open(path).and_then(|mut lines| {
         lines.write(report::hello(&test, None))?;

@@ -590,7 +590,13 @@ impl Backend for Universe {
     }
 
     fn submit(&mut self, env: &mut Env, host: HostId, op: Op, waiter: Waiter) -> OpId {
-        env.event(Kind::Call, env.actor.path, Call::Submit as u64, 0, submitted_hash(&op));
+        env.event(
+            Kind::Call,
+            env.actor.path,
+            Call::Submit as u64,
+            0,
+            submitted_hash(&op, self.hosts[host.index()].sees_real_files),
+        );
         self.submit_op(env, host, op, waiter)
     }
 
@@ -659,12 +665,14 @@ impl Backend for Universe {
     }
 }
 
-/// What of a submission is part of the fingerprint: the data written.
-fn submitted_hash(op: &Op) -> u64 {
+/// What of a submission is part of the fingerprint: the data written, or the path. Of a path that may be a real one, the last name:
+/// where a project lies on a machine is no part of a run.
+fn submitted_hash(op: &Op, is_real: bool) -> u64 {
     match op {
         Op::Write { data, .. } => payload_hash(data),
         Op::Open { path, .. } | Op::Stat { path, .. } | Op::ReadDir { path } => {
-            payload_hash(path.as_bytes())
+            let name = path.trim_end_matches('/').rsplit('/').next().filter(|_| is_real);
+            payload_hash(name.unwrap_or(path).as_bytes())
         }
         _ => 0,
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 impl Universe {
     /// Puts a tree of files below a host's disk; see [`Lower`].
     pub fn put_above(&mut self, env: &mut Env, host: HostId, below: Rc<dyn Lower>) {
+        self.host(host).sees_real_files = true;
         self.host(host).disk(env).put_above(below);
     }
 

@@ -122,12 +122,7 @@ extern "C" fn openat64(folder: c_int, path: In<c_char>, flags: c_int, mode: mode
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn openat(
-    folder: c_int,
-    path: In<c_char>,
-    flags: c_int,
-    mode: mode_t,
-) -> c_int {
+extern "C" fn openat(folder: c_int, path: In<c_char>, flags: c_int, mode: mode_t) -> c_int {
     openat64(folder, path, flags, mode)
 }
 
@@ -203,7 +198,7 @@ fn offset_of(fd: Fd, offset: off_t) -> Result<Option<u64>> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn pread64(fd: c_int, into: Out<u8>, len: usize, offset: off_t) -> isize {
+extern "C" fn pread64(fd: c_int, into: Out<u8>, len: usize, offset: off_t) -> isize {
     match simulated(fd) {
         Some(fd) => {
             answer(offset_of(fd, offset).and_then(|offset| read_file(fd, offset, into.slice(len))))
@@ -220,7 +215,7 @@ extern "C" fn pread(fd: c_int, into: Out<u8>, len: usize, offset: off_t) -> isiz
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn pwrite64(fd: c_int, from: In<u8>, len: usize, offset: off_t) -> isize {
+extern "C" fn pwrite64(fd: c_int, from: In<u8>, len: usize, offset: off_t) -> isize {
     match simulated(fd) {
         Some(fd) => {
             answer(offset_of(fd, offset).and_then(|offset| write_file(fd, offset, from.slice(len))))
@@ -314,7 +309,7 @@ pub(super) extern "C" fn lseek64(fd: c_int, offset: off_t, whence: c_int) -> off
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t {
+extern "C" fn lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t {
     lseek64(fd, offset, whence)
 }
 
@@ -328,7 +323,7 @@ extern "C" fn ftruncate64(fd: c_int, len: off_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn ftruncate(fd: c_int, len: off_t) -> c_int {
+extern "C" fn ftruncate(fd: c_int, len: off_t) -> c_int {
     ftruncate64(fd, len)
 }
 
@@ -361,7 +356,7 @@ extern "C" fn truncate64(path: In<c_char>, len: off_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn truncate(path: In<c_char>, len: off_t) -> c_int {
+extern "C" fn truncate(path: In<c_char>, len: off_t) -> c_int {
     truncate64(path, len)
 }
 
@@ -375,12 +370,12 @@ fn sync(fd: c_int, data_only: bool, number: libc::c_long) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fsync(fd: c_int) -> c_int {
+extern "C" fn fsync(fd: c_int) -> c_int {
     sync(fd, false, libc::SYS_fsync)
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fdatasync(fd: c_int) -> c_int {
+extern "C" fn fdatasync(fd: c_int) -> c_int {
     sync(fd, true, libc::SYS_fdatasync)
 }
 

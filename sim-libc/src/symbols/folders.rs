@@ -250,7 +250,7 @@ fn dents(fd: Fd, into: &mut [u8]) -> Result<usize> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn getdents64(fd: c_int, into: Out<u8>, len: usize) -> isize {
+extern "C" fn getdents64(fd: c_int, into: Out<u8>, len: usize) -> isize {
     match simulated(fd) {
         Some(fd) => answer(dents(fd, into.slice(len))),
         None => {

@@ -45,7 +45,7 @@ fn lock(fd: Fd, lock: Lock, waits: bool) -> Result<c_int> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
+extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     let Some(object) = simulated(fd) else {
         return match is_member() {
             true => denied("a lock on a file of the system") as c_int,

@@ -117,7 +117,7 @@ extern "C" fn mmap64(
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn mmap(
+extern "C" fn mmap(
     address: *mut c_void,
     len: usize,
     protection: c_int,

@@ -15,7 +15,6 @@ pub mod mapping;
 pub mod message;
 pub mod names;
 pub mod naming;
-pub mod numbered;
 pub mod numbers;
 pub mod options;
 pub mod paths;

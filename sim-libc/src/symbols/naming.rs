@@ -19,7 +19,7 @@ fn at(folder: c_int) -> usize {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn mkdirat(folder: c_int, path: In<c_char>, mode: mode_t) -> c_int {
+extern "C" fn mkdirat(folder: c_int, path: In<c_char>, mode: mode_t) -> c_int {
     on_path_changing(
         folder,
         path,
@@ -34,7 +34,7 @@ extern "C" fn mkdir(path: In<c_char>, mode: mode_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn unlinkat(folder: c_int, path: In<c_char>, flags: c_int) -> c_int {
+extern "C" fn unlinkat(folder: c_int, path: In<c_char>, flags: c_int) -> c_int {
     on_path_changing(
         folder,
         path,
@@ -71,7 +71,7 @@ extern "C" fn remove(path: In<c_char>) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn renameat2(
+extern "C" fn renameat2(
     from_folder: c_int,
     from: In<c_char>,
     to_folder: c_int,
@@ -110,7 +110,7 @@ extern "C" fn rename(from: In<c_char>, to: In<c_char>) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn linkat(
+extern "C" fn linkat(
     from_folder: c_int,
     from: In<c_char>,
     to_folder: c_int,
@@ -138,7 +138,7 @@ extern "C" fn link(from: In<c_char>, to: In<c_char>) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn symlinkat(target: In<c_char>, folder: c_int, path: In<c_char>) -> c_int {
+extern "C" fn symlinkat(target: In<c_char>, folder: c_int, path: In<c_char>) -> c_int {
     on_path_changing(
         folder,
         path,
@@ -173,12 +173,7 @@ fn of_process(path: &str) -> Option<Result<String>> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn readlinkat(
-    folder: c_int,
-    path: In<c_char>,
-    into: Out<u8>,
-    len: usize,
-) -> isize {
+extern "C" fn readlinkat(folder: c_int, path: In<c_char>, into: Out<u8>, len: usize) -> isize {
     let target = match place(folder, path) {
         Ok(Where::Disk(path)) => read_link(path).map(String::from),
         Ok(Where::System(absolute)) => {
@@ -309,14 +304,14 @@ fn enter(path: Box<str>) -> Result<c_int> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn chdir(path: In<c_char>) -> c_int {
+extern "C" fn chdir(path: In<c_char>) -> c_int {
     on_path_changing(libc::AT_FDCWD, path, enter, |path| {
         system(libc::SYS_chdir, [path.address(), 0, 0, 0, 0, 0])
     })
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fchdir(folder: c_int) -> c_int {
+extern "C" fn fchdir(folder: c_int) -> c_int {
     let Some(fd) = simulated(folder) else {
         if is_member() {
             return denied("the working directory below /proc") as c_int;
@@ -328,7 +323,7 @@ pub(super) extern "C" fn fchdir(folder: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn umask(mask: mode_t) -> mode_t {
+extern "C" fn umask(mask: mode_t) -> mode_t {
     if !is_member() {
         return system(libc::SYS_umask, [mask as usize, 0, 0, 0, 0, 0]) as mode_t;
     }

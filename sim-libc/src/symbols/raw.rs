@@ -12,7 +12,7 @@
 
 use super::futex::{Arguments, futex};
 use super::numbers::{self, Answer, Policy};
-use super::{answer, entropy, numbered, process};
+use super::{answer, entropy, naming, process};
 use crate::descriptors::simulated;
 use crate::finish;
 use crate::memory::{In, Out};
@@ -21,7 +21,7 @@ use crate::thread::Life;
 use crate::traps::dispatch::errno;
 use crate::traps::{handlers, text};
 use crate::world::{is_member, me, with};
-use core::ffi::{CStr, c_int, c_long, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::mem;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -91,6 +91,9 @@ fn carry_out(number: c_long, arguments: Six, origin: Origin) -> isize {
         libc::SYS_tgkill if a == process::PID as usize => to_thread(b, c, number, origin),
         libc::SYS_exit if lives_alone() => process::leave(a as c_int),
         libc::SYS_exit_group => process::leave(a as c_int),
+        libc::SYS_getcwd => working_directory(a, b),
+        // The kernel's calls have no flags, the C library's functions of the same name have.
+        libc::SYS_faccessat | libc::SYS_fchmodat => by_policy(number, [a, b, c, 0, 0, 0], origin),
         libc::SYS_io_uring_setup => answer(Err(Errno::ENOSYS)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_eventfd => carry_out(libc::SYS_eventfd2, [a, 0, 0, 0, 0, 0], origin),
@@ -99,9 +102,6 @@ fn carry_out(number: c_long, arguments: Six, origin: Origin) -> isize {
 }
 
 fn by_policy(number: c_long, arguments: Six, origin: Origin) -> isize {
-    if let Some(answer) = numbered::call(number, arguments) {
-        return answer;
-    }
     let Some((place, (_, name, policy))) = numbers::row(number) else {
         return unknown(number, arguments, origin);
     };
@@ -197,6 +197,12 @@ fn processor(arguments: Six) -> usize {
     Out(arguments[0] as *mut u32).set(0);
     Out(arguments[1] as *mut u32).set(0);
     0
+}
+
+/// getcwd(2), which by number answers how long the path is, with the byte 0 at its end.
+fn working_directory(into: usize, len: usize) -> isize {
+    let given = naming::getcwd(Out(into as *mut c_char), len);
+    In(given.cast_const()).text().map_or(-1, |path| path.to_bytes_with_nul().len() as isize)
 }
 
 /// sched_getaffinity(2), which by number answers how many bytes the kernel has written.

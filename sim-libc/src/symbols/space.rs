@@ -40,7 +40,7 @@ extern "C" fn fallocate64(fd: c_int, mode: c_int, offset: off_t, len: off_t) -> 
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fallocate(fd: c_int, mode: c_int, offset: off_t, len: off_t) -> c_int {
+extern "C" fn fallocate(fd: c_int, mode: c_int, offset: off_t, len: off_t) -> c_int {
     fallocate64(fd, mode, offset, len)
 }
 
@@ -78,7 +78,7 @@ extern "C" fn posix_fadvise(fd: c_int, offset: off_t, len: off_t, advice: c_int)
 // Copying within the kernel: callers read and write where it cannot be done (copy_file_range(2), EXDEV; sendfile(2), EINVAL).
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn copy_file_range(
+extern "C" fn copy_file_range(
     from: c_int,
     at: Out<i64>,
     to: c_int,
@@ -102,7 +102,7 @@ extern "C" fn sendfile64(to: c_int, from: c_int, offset: Out<off_t>, len: usize)
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn sendfile(to: c_int, from: c_int, offset: Out<off_t>, len: usize) -> isize {
+extern "C" fn sendfile(to: c_int, from: c_int, offset: Out<off_t>, len: usize) -> isize {
     sendfile64(to, from, offset, len)
 }
 

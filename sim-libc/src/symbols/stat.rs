@@ -165,17 +165,12 @@ extern "C" fn lstat64(path: In<c_char>, into: Out<Stat>) -> c_int {
 // On the architectures of this object `struct stat` and `struct stat64` are one, and the names without a number mean the same.
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fstatat(
-    folder: c_int,
-    path: In<c_char>,
-    into: Out<Stat>,
-    flags: c_int,
-) -> c_int {
+extern "C" fn fstatat(folder: c_int, path: In<c_char>, into: Out<Stat>, flags: c_int) -> c_int {
     fstatat64(folder, path, into, flags)
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fstat(fd: c_int, into: Out<Stat>) -> c_int {
+extern "C" fn fstat(fd: c_int, into: Out<Stat>) -> c_int {
     fstat64(fd, into)
 }
 
@@ -213,7 +208,7 @@ versioned! {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn statx(
+extern "C" fn statx(
     folder: c_int,
     path: In<c_char>,
     flags: c_int,
@@ -239,12 +234,7 @@ pub(super) extern "C" fn statx(
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn faccessat(
-    folder: c_int,
-    path: In<c_char>,
-    mode: c_int,
-    flags: c_int,
-) -> c_int {
+extern "C" fn faccessat(folder: c_int, path: In<c_char>, mode: c_int, flags: c_int) -> c_int {
     let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
     on_path(
         folder,
@@ -338,12 +328,7 @@ fn times(times: In<timespec>) -> Result<AttributeChange> {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fchmodat(
-    folder: c_int,
-    path: In<c_char>,
-    mode: mode_t,
-    flags: c_int,
-) -> c_int {
+extern "C" fn fchmodat(folder: c_int, path: In<c_char>, mode: mode_t, flags: c_int) -> c_int {
     change(folder, path, flags, mode_of(mode), |path| {
         system(libc::SYS_fchmodat, [folder as usize, path.address(), mode as usize, 0, 0, 0])
     })
@@ -355,14 +340,14 @@ extern "C" fn chmod(path: In<c_char>, mode: mode_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fchmod(fd: c_int, mode: mode_t) -> c_int {
+extern "C" fn fchmod(fd: c_int, mode: mode_t) -> c_int {
     change_open(fd, mode_of(mode), || {
         system(libc::SYS_fchmod, [fd as usize, mode as usize, 0, 0, 0, 0])
     })
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fchownat(
+extern "C" fn fchownat(
     folder: c_int,
     path: In<c_char>,
     owner: uid_t,
@@ -389,19 +374,14 @@ extern "C" fn lchown(path: In<c_char>, owner: uid_t, group: gid_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn fchown(fd: c_int, owner: uid_t, group: gid_t) -> c_int {
+extern "C" fn fchown(fd: c_int, owner: uid_t, group: gid_t) -> c_int {
     change_open(fd, owners(owner, group), || {
         system(libc::SYS_fchown, [fd as usize, owner as usize, group as usize, 0, 0, 0])
     })
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn utimensat(
-    folder: c_int,
-    path: In<c_char>,
-    to: In<timespec>,
-    flags: c_int,
-) -> c_int {
+extern "C" fn utimensat(folder: c_int, path: In<c_char>, to: In<timespec>, flags: c_int) -> c_int {
     let ask = |path: In<c_char>| {
         system(
             libc::SYS_utimensat,

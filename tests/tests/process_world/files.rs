@@ -54,10 +54,10 @@ fn nor_can_a_program_that_does_as_c_does() {
 }
 
 /// A copy of this package, which a program may be let loose on.
-fn copied_project() -> PathBuf {
+fn copied_project(name: &str) -> PathBuf {
     let (from, to) =
         (Path::new(env!("CARGO_MANIFEST_DIR")), Path::new(env!("CARGO_TARGET_TMPDIR")));
-    let to = to.join("copied_project");
+    let to = to.join(name);
     let _ = fs::remove_dir_all(&to);
     for file in ["Cargo.toml", "programs/program.rs", "programs/files.rs", "tests/process_world.rs"]
     {
@@ -88,12 +88,22 @@ fn picture(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn a_project_is_changed_for_the_run_alone() {
-    let project = copied_project();
+    let project = copied_project("copied_project");
     let before = picture(&project);
     let worked = runs(files("project").current_dir(&project), 3, 3);
     assert_eq!(picture(&project), before);
     let line = "Cargo.toml false,renamed true,tests true\n";
     assert_eq!(printed(&worked.output), line.repeat(3), "each run finds it as it was");
+}
+
+#[test]
+fn it_does_not_matter_where_a_project_lies() {
+    let prints = ["one_place", "another"].map(|place| {
+        let project = copied_project(place);
+        let worked = runs(files("project").current_dir(project), 3, 1);
+        text(worked.only(), "fingerprint").to_owned()
+    });
+    assert_eq!(prints[0], prints[1]);
 }
 
 #[test]
