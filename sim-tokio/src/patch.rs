@@ -111,6 +111,10 @@ cfg_rt! {
         f()
     }
 }
+#[cfg(not(feature = \"rt\"))]
+pub(crate) fn sim_without_scheduler<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
 ";
 
 /// Every change but that of the leaves.

@@ -182,3 +182,19 @@ fn an_object_that_is_not_there_is_refused() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("SIM_OBJECT: /nonexistent: No such file"), "{said}");
 }
+
+#[test]
+fn a_tokio_without_its_runtime_can_be_built_too() {
+    let project = Project::copy("without-rt", "race");
+    let manifest = fs::read_to_string(project.root.join("Cargo.toml")).unwrap();
+    let manifest = manifest.replace("\"full\"", "\"macros\", \"sync\"").replace("race", "without");
+    fs::write(project.root.join("Cargo.toml"), manifest).unwrap();
+    let library = "pub fn pair() -> (tokio::sync::oneshot::Sender<u8>, tokio::sync::oneshot::Receiver<u8>) {\n    \
+                   tokio::sync::oneshot::channel()\n}\n";
+    fs::write(project.root.join("src/lib.rs"), library).unwrap();
+    let test = "#[test]\nfn a_value_crosses() {\n    let (send, receive) = without::pair();\n    \
+                send.send(5).unwrap();\n    assert_eq!(receive.blocking_recv(), Ok(5));\n}\n";
+    fs::write(project.root.join("tests/shop.rs"), test).unwrap();
+    let output = project.sim("test --door tokio", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
