@@ -1,7 +1,7 @@
 //! System calls by number (syscall(2)): those that programs make so are handed to the functions of the same name.
 //!
 //! They come from two places: the C library's function `syscall`, and instructions of the program itself, which trap
-//! ([`dispatch`](crate::traps::dispatch)). What becomes of which is a table, [`numbers`](super::numbers). A number that it does not know
+//! ([`dispatch`](crate::traps::dispatch)). What becomes of which is a table, [`numbers`]. A number that it does not know
 //! is passed on with a notice where a function was called, and is an escape where an instruction was carried out: whoever writes
 //! instructions means to be seen by nobody.
 

@@ -2,7 +2,7 @@
 //!
 //! The kernel lets the C library's code pass by its address. Everything else asks a byte of the calling thread, the *selector*: it says
 //! "trap" while the program runs and "pass" during a call of this object's own. A trapped call is handed by its number to the function
-//! that the program could have called instead ([`raw::by_instruction`]), and its answer is put where the instruction would have left it.
+//! that the program could have called instead ([`by_instruction`](crate::symbols::raw::by_instruction)), and its answer is put where the instruction would have left it.
 //!
 //! Calls of the loader trap as well, and are passed on.
 

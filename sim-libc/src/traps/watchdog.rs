@@ -2,7 +2,7 @@
 //!
 //! A timer on each thread's own processor time looks whether the world was entered since the last tick; reading the cycle counter does not
 //! count, since no other thread gets a turn by that. If it was not for
-//! [`PATIENCE`] ticks, the run ends as a livelock, with the place where the thread spins. Real time decides only that a run is given up,
+//! `PATIENCE` ticks, the run ends as a livelock, with the place where the thread spins. Real time decides only that a run is given up,
 //! never what it does.
 
 use super::handlers;

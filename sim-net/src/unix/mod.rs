@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - The room of a stream is its sender's: what a socket has sent and nobody has read counts against its own send
-//!   buffer, at what it takes in a kernel ([`queue`]).
+//!   buffer, at what it takes in a kernel (`queue`).
 //! - A datagram socket's queue holds 11 messages of senders that it is not connected to (`max_dgram_qlen`).
 //! - Descriptors travel as [`Passed`] numbers, which mean something to the world alone. Whoever drains
 //!   [`UnixSockets::out`] gives up those that nobody will receive.
