@@ -10,6 +10,10 @@ fn tree(skip: &str) -> Vec<(&'static str, String)> {
     );
     let files = vec![
         ("lib.rs", String::from("mod trace {\n    fn trace_leaf() {}\n}\n")),
+        (
+            "runtime/context.rs",
+            String::from("thread_local! { static CONTEXT: Context = new(); }\n"),
+        ),
         ("task/spawn.rs", spawn("spawn_inner")),
         (
             "runtime/handle.rs",
