@@ -10,6 +10,7 @@ use crate::world::{World, inside, is_member, with};
 use core::ffi::{c_int, c_void};
 use sim_core::rt::{End, Failure, FailureKind, Report};
 use sim_core::trace::describe;
+use sim_worker::printed_panic;
 use std::collections::VecDeque;
 
 /// How many of the recent events a report shows.
@@ -101,24 +102,6 @@ impl World {
     }
 }
 
-/// The last panic in a text, as std's hook prints it: `thread 'a' (1) panicked at src/lib.rs:1:2:`, then the message.
-fn printed_panic(output: &str) -> Option<Failure> {
-    let (before, printed) = output.rsplit_once(" panicked at ")?;
-    let (place, rest) = printed.split_once(":\n")?;
-    if place.contains('\n') {
-        return None;
-    }
-    let is_message =
-        |line: &&str| !line.starts_with("note: ") && !line.starts_with("stack backtrace:");
-    let message: Vec<&str> =
-        rest.lines().take_while(is_message).take_while(|line| !line.is_empty()).collect();
-    let thread = before.rsplit('\n').next().unwrap_or_default().to_owned();
-    let mut failure = Failure::new(FailureKind::Panic, message.join("\n"));
-    failure.location = Some(place.to_owned());
-    failure.details = format!("in {thread}\n");
-    Some(failure)
-}
-
 /// Ends the run with a failure of the world, and the process with it.
 pub fn now(world: &mut World, failure: Failure) -> ! {
     real::complain(&format!("sim: the run ends here: {failure}\n"));
@@ -152,19 +135,4 @@ pub extern "C" fn at_exit(status: c_int, _: Out<c_void>) {
     });
     // Other threads still wait for their turns, and none of what they would do is part of the run.
     real::exit(status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_printed_panic_is_read() {
-        let text = "running 1 test\n\nthread 'bug' (7) panicked at tests/bug.rs:3:5:\nassertion failed: a\n  left: 1\nnote: run with `RUST_BACKTRACE=1`\ntest bug ... FAILED\n";
-        let failure = printed_panic(text).unwrap();
-        assert_eq!(failure.message, "assertion failed: a\n  left: 1");
-        assert_eq!(failure.location.as_deref(), Some("tests/bug.rs:3:5"));
-        assert_eq!(failure.details, "in thread 'bug' (7)\n");
-        assert_eq!(printed_panic("all is well"), None);
-    }
 }

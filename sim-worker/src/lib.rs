@@ -14,6 +14,7 @@
 pub mod batch;
 pub mod json;
 pub mod plan;
+mod printed;
 pub mod report;
 mod run;
 pub mod strategy;
@@ -21,6 +22,7 @@ pub mod work;
 
 pub use batch::{BATCH_RUNS, Planner, Series};
 pub use plan::{PROTOCOL, Plan};
+pub use printed::printed_panic;
 pub use report::Lines;
 pub use run::{Broken, Ended, Perform, RunPlan};
 pub use strategy::Strategy;
