@@ -49,8 +49,7 @@ impl Judge<'_> {
         finding: &Finding,
     ) -> Result<Event, Stop> {
         let begin = &finding.begin;
-        let order =
-            Order { expected: begin.expected, record: true, ..self.order(strategy, begin.run, 1) };
+        let order = Order { record: true, ..self.order(strategy, begin.run, 1) };
         let outcome = self.perform(test, &order)?;
         let again = outcome.runs.first().map(|(_, end)| end);
         let same = match (&finding.fingerprint, again) {
@@ -97,12 +96,6 @@ impl Judge<'_> {
             log.map(|log| Log::parse(log.lines(), 1).map_err(|_| unreadable("log"))).transpose()?;
         let mut config =
             BTreeMap::from([(String::from("target"), test.executable.selection().join(" "))]);
-        config.extend(
-            finding
-                .begin
-                .expected
-                .map(|expected| (String::from("expected_choices"), expected.to_string())),
-        );
         let flavour = self.project.flavour();
         config.extend((!flavour.is_empty()).then(|| (String::from("build"), flavour.join(" "))));
         let door = test.executable.door;

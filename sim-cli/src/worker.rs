@@ -32,8 +32,6 @@ pub(crate) struct Order {
     pub(crate) strategy: Option<String>,
     pub(crate) first: u64,
     pub(crate) count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) expected: Option<u64>,
     pub(crate) own_runs: bool,
     pub(crate) stop: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,11 @@
 //! out. Its base order is first in, first out; a policy, a log or an odometer may take another
 //! member, and the rest keep their order. With one member there is nothing to choose and nobody is
 //! asked.
+//!
+//! Whoever has the turn and is about to touch something that others share asks as well
+//! ([`EnabledSet::sync`]): it is then one of those who could be next, and the first in line. If the answer is another, that one has
+//! the next turn, and the asker gives up its own. So an order that two real threads could take is one choice, whether a
+//! turn ends there or not.
 
 pub use crate::members::{Member, Members, Place, Runnable};
 
@@ -11,7 +16,8 @@ use crate::choice::{Choices, Path, Scheduler};
 use crate::env::Env;
 use crate::id::TaskId;
 use crate::members::Left;
-use crate::policy::{Policy, PolicyBox};
+use crate::object::Object;
+use crate::policy::{Census, Lesson, Policy, PolicyBox, Random};
 use core::fmt;
 
 /// The actors that could run now, and the policy that picks among them.
@@ -24,6 +30,12 @@ pub struct EnabledSet {
     choices: u64,
     /// Who gave up the turn last, and which turn of its own that was.
     giver: (Path, u32),
+    /// Who has the next turn, chosen at a sync point.
+    chosen: Option<Place>,
+    /// The choice after which the policy hands over to a fair one.
+    unfair_until: u64,
+    /// Counts this run for others.
+    census: Option<Box<Census>>,
 }
 
 /// Who has the turn.
@@ -51,11 +63,41 @@ impl EnabledSet {
     /// An empty set in which `policy` picks, if `choices` are its to make.
     #[must_use]
     pub fn new(policy: PolicyBox, choices: &Choices) -> Self {
-        let draws = policy.draws() && choices.scheduler() == Scheduler::Policy;
-        let members =
-            if draws { Members::in_pool(choices.is_recorded()) } else { Members::in_line() };
-        let (watched, giver) = (policy.watches(), (Path::WORLD, 0));
-        Self { members, policy, watched, choices: 0, giver }
+        let asked = choices.scheduler() == Scheduler::Policy;
+        let members = if policy.draws() && asked {
+            Members::in_pool(choices.is_recorded())
+        } else {
+            Members::in_line()
+        };
+        let watched = policy.watches() && asked;
+        let unfair_until = policy.unfair_until().unwrap_or(u64::MAX);
+        let giver = (Path::WORLD, 0);
+        Self {
+            members,
+            policy,
+            watched,
+            choices: 0,
+            giver,
+            chosen: None,
+            unfair_until,
+            census: None,
+        }
+    }
+
+    /// Counts who does how much to what, for [`EnabledSet::lesson`]. To be called before anybody joins.
+    pub fn count(&mut self) {
+        self.census = Some(Box::default());
+    }
+
+    /// Whether anybody wants to know what turns touch.
+    pub(crate) fn asks_objects(&self) -> bool {
+        self.watched || self.census.is_some()
+    }
+
+    /// What the run has taught, if it was counted.
+    #[must_use]
+    pub fn lesson(&self) -> Option<Lesson> {
+        self.census.as_ref().map(|census| census.lesson(self.choices))
     }
 
     /// The members.
@@ -83,32 +125,67 @@ impl EnabledSet {
     /// Adds a task at the end of the line: by its number, or as `member` describes it where somebody will ask.
     #[inline]
     pub(crate) fn insert_task(&mut self, id: TaskId, member: impl FnOnce() -> Member) {
-        if !self.members.insert_nameless(id) {
-            self.insert(member());
+        match self.members.insert_nameless(id) {
+            Some(place) if self.watched => self.policy.joined(place, &member()),
+            Some(_) => {}
+            None => _ = self.insert(member()),
+        }
+    }
+
+    /// `parent` has spawned `actor`.
+    #[inline]
+    pub fn born(&mut self, actor: Path, parent: Path) {
+        if self.watched {
+            self.policy.born(actor, parent);
+        }
+        if let Some(census) = &mut self.census {
+            census.born(actor, parent);
         }
     }
 
     #[inline]
     fn remove(&mut self, place: Place) -> Left {
         let left = self.members.remove(place);
-        if let Left::Whole(member) = &left {
-            if self.watched {
-                self.policy.left(place, member);
-            }
-            if self.members.has_many_gaps() {
-                self.close_gaps();
-            }
+        if self.watched || self.chosen.is_some() {
+            self.note_removal(place);
+        }
+        if self.members.has_many_gaps() {
+            self.close_gaps();
         }
         left
     }
 
+    /// Tells the policy who has left, and who is at its place now.
+    #[inline]
+    fn note_removal(&mut self, place: Place) {
+        if self.watched {
+            self.policy.left(place);
+        }
+        if self.chosen == Some(place) {
+            self.chosen = None;
+        }
+        if let Some(from) = self.members.moved_to(place) {
+            if self.watched {
+                self.policy.moved(from, place);
+            }
+            if self.chosen == Some(from) {
+                self.chosen = Some(place);
+            }
+        }
+    }
+
     #[cold]
     fn close_gaps(&mut self) {
-        if self.watched {
-            self.members.close_gaps(|from, to| self.policy.moved(from, to));
-        } else {
-            self.members.close_gaps(|_, _| {});
-        }
+        let Self { members, policy, watched, chosen, .. } = self;
+        let before = *chosen;
+        members.close_gaps(|from, to| {
+            if *watched {
+                policy.moved(from, to);
+            }
+            if before == Some(from) {
+                *chosen = Some(to);
+            }
+        });
     }
 
     /// Takes out every member whose `Runnable` leaves: a scan, for what befalls a whole host. In base order.
@@ -119,11 +196,8 @@ impl EnabledSet {
         order.sort_unstable_by_key(|(place, _)| *place);
         // From the back: whoever moves into a freed place stays, since all behind it have left already.
         for (place, _) in order.into_iter().rev() {
-            if let Left::Whole(member) = self.members.remove(place)
-                && self.watched
-            {
-                self.policy.left(place, &member);
-            }
+            self.members.remove(place);
+            self.note_removal(place);
         }
         removed
     }
@@ -156,26 +230,108 @@ impl EnabledSet {
         let place = match self.members.len() {
             0 => return Turn::Nobody,
             1 => self.members.first(),
-            _ => {
-                self.choices += 1;
-                self.choose(env)
-            }
+            _ => match self.chosen {
+                Some(chosen) => chosen,
+                None => {
+                    self.count_choice(&env.choices);
+                    self.choose(env)
+                }
+            },
         };
+        self.chosen = None;
         match self.remove(place) {
             Left::Task(id) => Turn::Task(id),
             Left::Whole(member) => {
                 let (path, ordinal) = member.turn();
-                self.begin(env, path, ordinal);
+                self.begin(env, path, ordinal, member.object);
                 Turn::Member(member)
             }
         }
     }
 
-    /// Notes that `path` begins its turn of the number `ordinal`.
+    /// Notes that `path` begins its turn of the number `ordinal`, in which it first touches `object`.
     #[inline]
-    pub(crate) fn begin(&mut self, env: &mut Env, path: Path, ordinal: u32) {
+    pub(crate) fn begin(&mut self, env: &mut Env, path: Path, ordinal: u32, object: Object) {
         self.giver = (path, ordinal);
         env.trace.turn(path, ordinal);
+        self.ran(path, object);
+    }
+
+    /// An event of `actor` happens: it touches `object`.
+    #[inline]
+    fn ran(&mut self, actor: Path, object: Object) {
+        if self.watched {
+            self.policy.ran(actor, object);
+        }
+        if let Some(census) = &mut self.census {
+            census.ran(actor, object);
+        }
+    }
+
+    #[inline]
+    fn count_choice(&mut self, choices: &Choices) {
+        self.choices += 1;
+        if self.choices > self.unfair_until {
+            self.hand_over(choices);
+        }
+    }
+
+    /// An unfair policy may starve an actor for ever, which would look like a fault of the program. From here on all have a chance.
+    #[cold]
+    fn hand_over(&mut self, choices: &Choices) {
+        self.unfair_until = u64::MAX;
+        if self.members.is_pool() {
+            self.policy = PolicyBox::Random(Random::new(choices.draws("sched.fair")));
+            self.watched = false;
+        }
+    }
+
+    /// `actor` has the turn and is about to touch `object`, at the sync point that is its `occurrence`-th: whether another has the next turn
+    /// before. Then `actor` gives up its turn untouched, joins the set again, and touches it in its next turn.
+    #[inline]
+    #[must_use = "whoever is not next gives up its turn"]
+    pub fn sync(&mut self, env: &mut Env, actor: Path, occurrence: u32, object: Object) -> bool {
+        if self.chosen.is_some() {
+            return true;
+        }
+        if !self.members.is_empty() {
+            self.count_choice(&env.choices);
+            self.chosen = self.choose_other(env, actor, occurrence, object);
+        }
+        if self.chosen.is_none() {
+            self.ran(actor, object);
+        }
+        self.chosen.is_some()
+    }
+
+    /// Whoever was to have the next turn need not: the asker at the sync point cannot give up its own after all.
+    pub fn stay(&mut self) {
+        self.chosen = None;
+    }
+
+    /// Who runs before `actor` touches `object`, if anybody.
+    fn choose_other(
+        &mut self,
+        env: &mut Env,
+        actor: Path,
+        occurrence: u32,
+        object: Object,
+    ) -> Option<Place> {
+        let place = match env.choices.scheduler() {
+            Scheduler::Policy => self.policy.pick_or_stay(&self.members, actor, object),
+            Scheduler::Log => {
+                let name = env.choices.logged_other(actor, occurrence)?;
+                self.named(name)
+            }
+            Scheduler::Odometer => match env.choices.odometer_place(self.members.len() + 1) {
+                0 => None,
+                nth => Some(self.members.nth(nth - 1)),
+            },
+        }?;
+        if env.choices.is_recorded() {
+            env.choices.note_other((actor, occurrence), self.members.get(place).name());
+        }
+        Some(place)
     }
 
     /// Asks whoever has a say. Anybody but the first in line is a deviation, which a recorded run notes by name.
@@ -200,9 +356,14 @@ impl EnabledSet {
 
     /// The member that the log names. A scan, since only replays ask, and only where the log deviates.
     fn logged(&self, env: &mut Env) -> Option<Place> {
-        let (path, ordinal) = env.choices.logged_actor(self.giver.0, self.giver.1)?;
+        let name = env.choices.logged_actor(self.giver.0, self.giver.1)?;
+        self.named(name)
+    }
+
+    /// The member of this name.
+    fn named(&self, name: (Path, u32)) -> Option<Place> {
         let mut order = self.members.in_order().into_iter().map(|(place, _)| place);
-        order.find(|place| self.members.get(*place).name() == (path, ordinal))
+        order.find(|place| self.members.get(*place).name() == name)
     }
 
     /// Tells the policy what the last turn of `path` cost.
@@ -224,7 +385,7 @@ mod tests {
 
     fn member(n: u32) -> Member {
         let path = Path::WORLD.child("m", n);
-        Member { runnable: Runnable::Event(EventId(u64::from(n))), path, ordinal: n, level: 0 }
+        Member::new(Runnable::Event(EventId(u64::from(n))), path, n)
     }
 
     fn ordinal(left: &Left) -> u32 {
@@ -274,7 +435,7 @@ mod tests {
             let kind: PolicyKind = name.parse().unwrap();
             let mut env = Env::new(Choices::seeded(Seed::from_u64(4)));
             let mut set =
-                EnabledSet::new(kind.build(env.choices.policy_draws(), 100), &env.choices);
+                EnabledSet::new(kind.build(&env.choices, &Lesson::of_choices(100)), &env.choices);
             for n in 0..1000 {
                 set.insert(member(n));
             }
@@ -341,7 +502,7 @@ mod tests {
                     Turn::Nobody => unreachable!("fifty have joined"),
                     Turn::Task(id) => {
                         let n = id.index() as u32;
-                        set.begin(&mut env, member(n).path, n);
+                        set.begin(&mut env, member(n).path, n, Object::UNKNOWN);
                         turns.push(Runnable::Task(id));
                     }
                     Turn::Member(member) => turns.push(member.runnable),

@@ -5,7 +5,7 @@
 //! - [`trace`]: what happened; the fingerprint.
 //! - [`env`](mod@env): the time, choices and trace lent to a machine for one call.
 //! - [`backend`]: the seam, a kernel at the height of system calls.
-//! - [`enabled`]: the actors that could run now; [`policy`]: which of them does.
+//! - [`enabled`]: the actors that could run now; [`policy`]: which of them does; [`object`]: what they share.
 //! - [`rt`]: the engine, the same over every backend.
 //! - [`simtrace`]: the file of a failure.
 //!
@@ -18,6 +18,7 @@ pub mod env;
 mod errno;
 mod id;
 mod members;
+pub mod object;
 pub mod policy;
 pub mod rt;
 pub mod simtrace;

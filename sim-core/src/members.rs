@@ -9,6 +9,7 @@
 
 use crate::choice::{Draws, Path};
 use crate::id::{EventId, TaskId, ThreadId, Waiter};
+use crate::object::Object;
 
 /// What would run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,24 @@ pub struct Member {
     pub ordinal: u32,
     /// Scheduling level, 0 the most urgent; only the priority policy looks at it.
     pub level: u8,
+    /// What it is about to touch, as far as that is known.
+    pub object: Object,
 }
 
 impl Member {
+    /// The most urgent one that is about to touch nothing known.
+    #[must_use]
+    pub const fn new(runnable: Runnable, path: Path, ordinal: u32) -> Self {
+        Self { runnable, path, ordinal, level: 0, object: Object::UNKNOWN }
+    }
+
+    /// One that is about to touch `object`.
+    #[must_use]
+    pub const fn on(mut self, object: Object) -> Self {
+        self.object = object;
+        self
+    }
+
     /// How a log names it among those that could run: a task or thread by its path alone, since it is in the set once, whatever its turn.
     pub(crate) fn name(&self) -> (Path, u32) {
         match self.runnable {
@@ -73,6 +89,19 @@ const TIMER: u32 = 1 << 31;
 /// A member's place in the set. It may move while the member waits; see [`Policy::moved`](crate::policy::Policy::moved).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(u64);
+
+impl Place {
+    /// The `index`-th place of a pool.
+    pub(crate) const fn at(index: usize) -> Self {
+        Self(index as u64)
+    }
+
+    /// Which place of a pool it is.
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The members. Policies look at it, only the set changes it.
 #[derive(Debug)]
@@ -192,6 +221,7 @@ impl Pool {
 
     #[inline]
     fn remove(&mut self, place: u64) -> Left {
+        // The last entry is at this place now.
         let entry = self.entries.swap_remove(place as usize);
         let room = self.entries.capacity();
         if room > ROOM_MIN && self.entries.len() < room / ROOM_MAX {
@@ -286,6 +316,26 @@ impl Members {
         Place(draws.below(pool.entries.len() as u64))
     }
 
+    /// The `n`-th in line, from 0 on. A scan.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn nth(&self, n: usize) -> Place {
+        self.in_order()[n].0
+    }
+
+    /// Who has moved to `place` because the member there has left: the last of a pool.
+    #[inline]
+    pub(crate) fn moved_to(&self, place: Place) -> Option<Place> {
+        match &self.kept {
+            Kept::Pool(pool) if place.index() < pool.entries.len() => {
+                Some(Place::at(pool.entries.len()))
+            }
+            Kept::Pool(_) | Kept::Line(_) => None,
+        }
+    }
+
     /// The member at a place.
     ///
     /// # Panics
@@ -338,14 +388,16 @@ impl Members {
 
     /// Enters a task by its number, if that is all that is kept of tasks.
     #[inline]
-    pub(crate) fn insert_nameless(&mut self, task: TaskId) -> bool {
+    pub(crate) fn insert_nameless(&mut self, task: TaskId) -> Option<Place> {
         match &mut self.kept {
-            Kept::Pool(pool) if !pool.named => {
-                pool.push(task.to_bits(), false);
-                true
-            }
-            Kept::Pool(_) | Kept::Line(_) => false,
+            Kept::Pool(pool) if !pool.named => Some(pool.push(task.to_bits(), false)),
+            Kept::Pool(_) | Kept::Line(_) => None,
         }
+    }
+
+    /// Whether they are in a pool, from which one can draw.
+    pub(crate) fn is_pool(&self) -> bool {
+        matches!(self.kept, Kept::Pool(_))
     }
 
     #[inline]

@@ -75,6 +75,7 @@ impl World {
             log: self.env.choices.log(),
             recorded: trace.into_recorded(self.env.choices.names.clone()),
             drift: self.env.choices.drift(),
+            lesson: self.enabled.lesson(),
         }
     }
 

@@ -18,9 +18,10 @@ use crate::world::{World, child, is_member, me, with};
 use core::ffi::c_void;
 use sim_abi::{Abi, Text, VERSION};
 use sim_core::TaskId;
-use sim_core::choice::{Names, Ratio, Site};
+use sim_core::choice::{Names, Site};
 use sim_core::enabled::{Member, Runnable};
 use sim_core::env::Actor;
+use sim_core::object::Object;
 use sim_core::trace::Kind;
 use sim_time::Instant;
 use std::fmt::Write as _;
@@ -28,8 +29,6 @@ use std::slice;
 
 /// The number of the runtime in the ids of gated tasks.
 const RUNTIME: u16 = 0xfffe;
-
-const SYNC_POINT: Site = Site::new("task.sync.yield");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -46,8 +45,12 @@ struct Task {
     state: State,
     turns: u32,
     woken: bool,
-    /// It has given up this turn at a sync point already.
-    yielded: bool,
+    /// How many sync points it was asked at.
+    syncs: u32,
+    /// What it is about to touch: the last that it came to.
+    object: Object,
+    /// The turn was given for that object: its first sync point there asks nobody.
+    granted: bool,
     gate: usize,
     grant: extern "C" fn(*const c_void),
     spawned_at: Box<str>,
@@ -138,7 +141,8 @@ impl World {
         let Some(task) = self.gates.get(id) else { return };
         (task.state, task.since) = (State::Ready, now);
         let (path, ordinal) = (task.actor.path, task.turns + 1);
-        self.enabled.insert(Member { runnable: Runnable::Task(id), path, ordinal, level: 0 });
+        let member = Member::new(Runnable::Task(id), path, ordinal).on(task.object);
+        self.enabled.insert(member);
     }
 
     fn open_task(
@@ -148,21 +152,23 @@ impl World {
         gate: usize,
         grant: extern "C" fn(*const c_void),
     ) -> TaskId {
-        let Self { env, gates, threads, .. } = self;
+        let Self { env, enabled, gates, threads, .. } = self;
         let thread = threads.get(me());
         let running = thread.tasks.last().map(|(task, _)| *task);
         let children = match running.and_then(|task| gates.get(task)) {
             Some(parent) => &mut parent.children,
             None => thread.children(),
         };
-        let (actor, ordinal) = child(env, children, name);
+        let (actor, ordinal) = child(env, enabled, children, name);
         env.event(Kind::Spawn, actor.path, u64::from(ordinal), 0, 0);
         gates.insert(Task {
             actor,
             state: State::Waiting,
             turns: 0,
             woken: false,
-            yielded: false,
+            syncs: 0,
+            object: Object::UNKNOWN,
+            granted: false,
             gate,
             grant,
             spawned_at: at.into(),
@@ -213,7 +219,7 @@ impl World {
             State::Ready | State::Running | State::Waiting => return false,
         }
         task.state = State::Running;
-        (task.woken, task.yielded) = (false, false);
+        (task.woken, task.granted) = (false, task.object.is_known());
         task.turns += 1;
         let (actor, turns) = (task.actor, task.turns);
         if self.gates.granted == Some(id) {
@@ -256,17 +262,19 @@ impl World {
         }
     }
 
-    /// Whether the running task gives up its turn at a sync point: at most once a poll.
-    fn yields(&mut self) -> bool {
-        let Some(&(id, _)) = self.threads.get(me()).tasks.last() else { return false };
-        let ratio = if self.preemption.num == 0 { Ratio::ZERO } else { Ratio::new(1, 4) };
-        if self.gates.get(id).is_none_or(|task| task.yielded) || !self.chance(SYNC_POINT, ratio) {
+    /// Whether the running task gives up its turn before it touches the object of `kind` at `address`.
+    fn yields(&mut self, kind: &str, address: usize) -> bool {
+        let Self { env, enabled, gates, threads, objects, .. } = self;
+        let Some(&(id, _)) = threads.get(me()).tasks.last() else { return false };
+        let Some(task) = gates.get(id) else { return false };
+        let object = objects.at(kind, address);
+        if task.granted && task.object == object {
+            task.granted = false;
             return false;
         }
-        if let Some(task) = self.gates.get(id) {
-            task.yielded = true;
-        }
-        true
+        task.object = object;
+        task.syncs += 1;
+        enabled.sync(env, task.actor.path, task.syncs - 1, object)
     }
 }
 
@@ -312,8 +320,8 @@ extern "C" fn task_close(task: u64) {
     }
 }
 
-extern "C" fn sync_point(_kind: Text, _object: usize) -> bool {
-    is_member() && with(World::yields)
+extern "C" fn sync_point(kind: Text, object: usize) -> bool {
+    is_member() && with(|world| world.yields(text(kind), object))
 }
 
 extern "C" fn pick(site: Text, n: u64) -> u64 {

@@ -8,7 +8,8 @@
 //! - [`world`]: what there is of a world in a process, and who may touch it. [`mod@turn`]: who runs next, and how the turn is passed.
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
 //! - [`overlay`]: which of the machine's files lie below the simulated disk. Nothing real is ever changed.
-//! - [`finish`]: the end of a run and its report.
+//! - [`finish`]: the end of a run and its report. [`lesson`], [`memfile`]: what it teaches the next runs, and how that travels.
+//! - [`objects`]: what tasks share, by name.
 //! - `heap`: the object's own memory, apart from the program's.
 //! - [`traps`]: what symbols cannot see: the cycle counter, raw system calls, threads that spin.
 //! - [`symbols`]: the functions, file by file as in the manual. [`memory`]: the caller's memory. [`real`]: the system below.
@@ -22,7 +23,10 @@ pub mod descriptors;
 pub mod finish;
 pub mod gate;
 mod heap;
+pub mod lesson;
+pub mod memfile;
 pub mod memory;
+pub mod objects;
 pub mod overlay;
 pub mod real;
 pub mod server;

@@ -16,6 +16,8 @@
 #![expect(unsafe_code, reason = "fork, shared memory and the process's start have no safe form")]
 
 use crate::finish;
+use crate::lesson;
+use crate::memfile::MemoryFile;
 use crate::memory::Out;
 use crate::overlay;
 use crate::real;
@@ -23,7 +25,7 @@ use crate::traps;
 use crate::world;
 use core::ffi::{c_char, c_int};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sim_core::rt::Report;
 use sim_worker::{Broken, Ended, Lines, Perform, Plan, RunPlan, report, work};
 use std::env;
@@ -39,7 +41,6 @@ use std::sync::Mutex;
 struct Shared {
     has_ended: AtomicBool,
     failed: AtomicBool,
-    choices: AtomicU64,
 }
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
@@ -75,7 +76,9 @@ extern "C" fn start(_: c_int, arguments: Out<Out<c_char>>, _: Out<Out<c_char>>) 
             // SAFETY: before `main` there is one thread.
             unsafe { env::remove_var(name) };
         }
-        let orders = read_orders(descriptor);
+        let file = MemoryFile::open(descriptor);
+        let orders = String::from_utf8(file.read()).unwrap_or_default();
+        file.close();
         let (lines, plan) = orders.split_once('\n').unwrap_or_default();
         serve(Path::new(lines), plan);
     } else if let (Some(lines), Some(plan)) = (variable("SIM_WORKER"), variable("SIM_PLAN")) {
@@ -92,7 +95,9 @@ fn start_again(arguments: Out<Out<c_char>>, orders: &str) {
         let fixed = now | libc::ADDR_NO_RANDOMIZE as isize;
         real::syscall(libc::SYS_personality, [fixed as usize, 0, 0, 0, 0, 0]);
     }
-    let descriptor = write_orders(orders);
+    let file = MemoryFile::create(c"sim-orders");
+    file.write(orders.as_bytes());
+    let descriptor = file.descriptor();
     let ours = ["SIM_WORKER=", "SIM_PLAN="];
     let mut variables: Vec<CString> = env::vars_os()
         .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
@@ -110,42 +115,12 @@ fn start_again(arguments: Out<Out<c_char>>, orders: &str) {
     real::exit(70);
 }
 
-/// A file in memory that holds the orders, open across the execution.
-fn write_orders(orders: &str) -> isize {
-    let name = c"sim-orders".as_ptr() as usize;
-    let descriptor = real::syscall(libc::SYS_memfd_create, [name, 0, 0, 0, 0, 0]);
-    let written = real::syscall(
-        libc::SYS_write,
-        [descriptor as usize, orders.as_ptr() as usize, orders.len(), 0, 0, 0],
-    );
-    if written != orders.len() as isize {
-        real::complain("sim: the system refuses a file in memory for the orders\n");
-        real::exit(70);
-    }
-    descriptor
-}
-
-fn read_orders(descriptor: usize) -> String {
-    let mut orders = Vec::new();
-    let mut part = [0_u8; 4096];
-    loop {
-        let place = part.as_mut_ptr() as usize;
-        let read =
-            real::syscall(libc::SYS_pread64, [descriptor, place, part.len(), orders.len(), 0, 0]);
-        match usize::try_from(read) {
-            Ok(0) | Err(_) => break,
-            Ok(read) => orders.extend_from_slice(&part[..read]),
-        }
-    }
-    real::syscall(libc::SYS_close, [descriptor, 0, 0, 0, 0, 0]);
-    String::from_utf8(orders).unwrap_or_default()
-}
-
 /// Carries out the orders. Returns in the process of a run; the worker itself ends here.
 fn serve(path: &Path, orders: &str) {
     traps::survey();
     let plan = Plan::parse(orders);
     overlay::prepare();
+    lesson::prepare();
     let test = plan.as_ref().ok().and_then(|plan| plan.test.clone()).unwrap_or_default();
     let outcome = Lines::open(path).and_then(|mut lines| {
         lines.write(report::hello(&test, None))?;
@@ -196,8 +171,9 @@ impl Server {
                 if !shared.has_ended.load(Ordering::Acquire) {
                     die_like(status);
                 }
-                let choices = shared.choices.load(Ordering::Relaxed);
-                Ok(Ended { choices, failed: shared.failed.load(Ordering::Relaxed) })
+                let failed = shared.failed.load(Ordering::Relaxed);
+                let lesson = plan.census.then(lesson::take).flatten();
+                Ok(Ended { failed, lesson })
             }
         }
     }
@@ -282,8 +258,10 @@ pub fn write_report(report: &Report) {
         real::complain(&format!("{text}\n"));
         return;
     }
+    if let Some(lesson) = &report.lesson {
+        lesson::put(lesson);
+    }
     let shared = shared();
-    shared.choices.store(report.choices, Ordering::Relaxed);
     shared.failed.store(report.end.failure().is_some(), Ordering::Relaxed);
     shared.has_ended.store(true, Ordering::Release);
 }

@@ -80,6 +80,8 @@ pub struct Thread {
     is_member: bool,
     /// How often it had the turn.
     turns: u32,
+    /// How many calls it was asked at whether another runs first.
+    syncs: u32,
     /// How often it waited.
     pub waits: u32,
     /// What it waits for.
@@ -148,6 +150,7 @@ impl Thread {
             life: Life::Ready,
             is_member: false,
             turns: 0,
+            syncs: 0,
             waits: 0,
             waits_for: WaitsFor::Nothing,
             since: Instant::ZERO,
@@ -164,6 +167,12 @@ impl Thread {
         self.path
     }
 
+    /// Its name, and the number of the next call at which it is asked whether another runs first.
+    pub fn next_sync(&mut self) -> (Path, u32) {
+        self.syncs += 1;
+        (self.path, self.syncs - 1)
+    }
+
     /// How many children of each name it has.
     pub fn children(&mut self) -> &mut Vec<(u64, u32)> {
         &mut self.children
@@ -173,8 +182,8 @@ impl Thread {
 impl World {
     /// The calling thread makes another, which is ready at once.
     pub fn spawn_thread(&mut self) -> u32 {
-        let Self { env, threads, .. } = self;
-        let (actor, ordinal) = child(env, threads.get(me()).children(), "thread");
+        let Self { env, enabled, threads, .. } = self;
+        let (actor, ordinal) = child(env, enabled, threads.get(me()).children(), "thread");
         let number = threads.threads.len() as u32;
         threads.threads.push(Thread::new(actor));
         env.event(Kind::Spawn, actor.path, u64::from(ordinal), 0, 0);
@@ -191,7 +200,7 @@ impl World {
         thread.is_member = true;
         let (path, ordinal) = (thread.path, thread.turns + 1);
         let runnable = Runnable::Thread(ThreadId(number));
-        self.enabled.insert(Member { runnable, path, ordinal, level: 0 });
+        self.enabled.insert(Member::new(runnable, path, ordinal));
     }
 
     /// A thread was taken out of the enabled set. Whether it can run.
@@ -264,7 +273,7 @@ impl World {
             thread.timer = None;
             let path = thread.path;
             let runnable = Runnable::Timer(Waiter::Thread(ThreadId(timer.thread)));
-            self.enabled.insert(Member { runnable, path, ordinal: timer.wait, level: 0 });
+            self.enabled.insert(Member::new(runnable, path, timer.wait));
         }
         self.timers_due = self.timers.next_deadline().unwrap_or(Instant::MAX);
     }

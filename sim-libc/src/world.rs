@@ -12,6 +12,7 @@
 use crate::descriptors::Descriptors;
 use crate::finish::Output;
 use crate::gate::Gates;
+use crate::objects::Objects;
 use crate::overlay::Overlay;
 use crate::real;
 use crate::symbols::folders::Listing;
@@ -24,9 +25,10 @@ use crate::traps::watchdog;
 use core::cell::{Cell, UnsafeCell};
 use sim_core::HostId;
 use sim_core::backend::Waiter;
-use sim_core::choice::{Choices, Path, Ratio, Site, Stream};
+use sim_core::choice::{Choices, Path, Site, Stream};
 use sim_core::enabled::EnabledSet;
 use sim_core::env::{Actor, Env};
+use sim_core::policy::Lesson;
 use sim_core::rt::{Failure, RuntimeConfig};
 use sim_core::trace::Kind;
 use sim_time::{Instant, Wheel};
@@ -34,9 +36,6 @@ use sim_worker::RunPlan;
 use sim_world::{Universe, WorldConfig};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-
-/// How many choices a run is expected to make where nobody has counted: for policies that draw points in it.
-const EXPECTED_CHOICES: u32 = 1000;
 
 /// No thread of the world.
 pub const NOBODY: u32 = u32::MAX;
@@ -83,8 +82,8 @@ pub struct World {
     pub config: RuntimeConfig,
     /// Turns given.
     pub steps: u64,
-    /// How likely a call gives up the turn although it need not.
-    pub preemption: Ratio,
+    /// What the program's tasks share, by kind and address.
+    pub objects: Objects,
     /// How the run is to end before its time.
     pub failure: Option<Failure>,
     /// What the program has written to its standard streams lately.
@@ -170,8 +169,8 @@ impl World {
         if plan.record {
             choices.record();
         }
-        let expected = plan.expected.unwrap_or(EXPECTED_CHOICES);
-        let policy = plan.policy.build(choices.policy_draws(), expected);
+        let unknown = Lesson::default();
+        let policy = plan.policy.build(&choices, plan.lesson.as_ref().unwrap_or(&unknown));
         let mut env = Env::new(choices);
         if plan.keep_trace {
             env.trace.keep_all();
@@ -179,11 +178,12 @@ impl World {
         let config = WorldConfig::default();
         let mut universe = Universe::new(&mut env, config);
         universe.put_above(&mut env, HostId::ROOT, Rc::new(Overlay::new(config.start)));
-        let enabled = EnabledSet::new(policy, &env.choices);
+        let mut enabled = EnabledSet::new(policy, &env.choices);
+        if plan.census {
+            enabled.count();
+        }
         let (threads, actor) = Threads::new(&mut env, &universe);
         env.actor = actor;
-        // First in, first out is the dull run: nobody is preempted in it.
-        let is_dull = plan.replay.is_none() && plan.policy == sim_core::policy::PolicyKind::Fifo;
         Self {
             env,
             universe,
@@ -205,7 +205,7 @@ impl World {
             counter: Counter::default(),
             config: RuntimeConfig::default(),
             steps: 0,
-            preemption: if is_dull { Ratio::ZERO } else { Ratio::new(1, 8) },
+            objects: Objects::default(),
             failure: None,
             output: Output::new(plan.keep_trace),
         }
@@ -250,17 +250,6 @@ impl World {
         answer
     }
 
-    /// Whether a thing of probability `ratio` happens to whoever has the turn.
-    pub fn chance(&mut self, site: Site, ratio: Ratio) -> bool {
-        if ratio.num == 0 {
-            return false;
-        }
-        let mut own = *self.stream(site);
-        let answer = self.env.choices.chance(&mut own, ratio);
-        *self.stream(site) = own;
-        answer
-    }
-
     fn stream(&mut self, site: Site) -> &mut Stream {
         let Self { env, streams, .. } = self;
         let path = env.actor.path;
@@ -275,7 +264,12 @@ impl World {
 }
 
 /// The path of a new child named `name` of whoever has the turn, its ordinal among equal siblings counted in `children`.
-pub fn child(env: &mut Env, children: &mut Vec<(u64, u32)>, name: &str) -> (Actor, u32) {
+pub fn child(
+    env: &mut Env,
+    enabled: &mut EnabledSet,
+    children: &mut Vec<(u64, u32)>,
+    name: &str,
+) -> (Actor, u32) {
     let hash = sim_core::choice::name_hash(name);
     let ordinal = match children.iter_mut().find(|(known, _)| *known == hash) {
         Some((_, count)) => {
@@ -290,5 +284,6 @@ pub fn child(env: &mut Env, children: &mut Vec<(u64, u32)>, name: &str) -> (Acto
     let parent = env.actor.path;
     let path = parent.child_hashed(hash, ordinal);
     env.choices.names.note(path, parent, name, ordinal);
+    enabled.born(path, parent);
     (Actor { path, host: env.actor.host, opened: 0 }, ordinal)
 }

@@ -1,13 +1,13 @@
 //! Batches: the unit in which runs learn and in which they are handed out.
 //!
-//! A batch is 32 runs. Its head runs first in, first out, and the number of choices it made is what
-//! PCT of the other 31 draws its points of change from. No batch knows of another, so a run is
-//! repeated by repeating its head and itself, and processes and machines can divide the batches.
+//! A batch is 32 runs. Its head runs first in, first out, and is counted: what it teaches, the policies of the other 31 draw their
+//! points from. No batch knows of another, so a run is repeated by repeating its head and itself, and processes and
+//! machines can divide the batches.
 
-use crate::run::{Broken, Perform, RunPlan};
+use crate::run::{Broken, Ended, Perform, RunPlan};
 use crate::strategy::Strategy;
 use sim_core::choice::Seed;
-use sim_core::policy::PolicyKind;
+use sim_core::policy::{Lesson, PolicyKind};
 
 /// How many runs a batch has.
 pub const BATCH_RUNS: u64 = 32;
@@ -47,14 +47,14 @@ pub fn is_head(run: u64) -> bool {
 #[derive(Debug)]
 pub struct Planner<'s> {
     series: &'s Series,
-    expected: Option<(u64, u32)>,
+    lesson: Option<(u64, Lesson)>,
 }
 
 impl<'s> Planner<'s> {
-    /// `expected` is what the head of `run`'s batch taught, where that is known already.
+    /// A planner that knows no lesson yet.
     #[must_use]
-    pub fn new(series: &'s Series, run: u64, expected: Option<u32>) -> Self {
-        Self { series, expected: expected.map(|expected| (run / BATCH_RUNS, expected)) }
+    pub fn new(series: &'s Series) -> Self {
+        Self { series, lesson: None }
     }
 
     /// The plan of run `run`. Where its policy needs the head's lesson and the head was not run here, it is run now.
@@ -62,23 +62,33 @@ impl<'s> Planner<'s> {
     /// # Errors
     /// Why the head could not be run.
     pub fn plan(&mut self, performer: &mut impl Perform, run: u64) -> Result<RunPlan, Broken> {
-        let (batch, policy) = (run / BATCH_RUNS, self.series.policy(run));
-        let learns = !is_head(run) && matches!(policy, PolicyKind::Pct { .. });
-        if learns && self.expected.is_none_or(|(known, _)| known != batch) {
-            let head = batch * BATCH_RUNS;
-            let plan = RunPlan::by_seed(self.series.seed(head), PolicyKind::Fifo, None);
-            let ended = performer.perform(&plan)?;
-            self.learn(head, ended.choices);
+        let policy = self.series.policy(run);
+        if is_head(run) {
+            return Ok(self.head(run));
         }
-        let expected = self.expected.filter(|_| learns).map(|(_, expected)| expected);
-        Ok(RunPlan::by_seed(self.series.seed(run), policy, expected))
+        let lesson = if policy.learns() { Some(self.lesson_of(performer, run)?) } else { None };
+        Ok(RunPlan::by_seed(self.series.seed(run), policy, lesson))
     }
 
-    /// Takes note of how many choices a run made; only heads teach.
-    pub fn learn(&mut self, run: u64, choices: u64) {
+    fn head(&self, run: u64) -> RunPlan {
+        let plan = RunPlan::by_seed(self.series.seed(run), PolicyKind::Fifo, None);
+        RunPlan { census: true, ..plan }
+    }
+
+    fn lesson_of(&mut self, performer: &mut impl Perform, run: u64) -> Result<Lesson, Broken> {
+        let batch = run / BATCH_RUNS;
+        if self.lesson.as_ref().is_none_or(|(known, _)| *known != batch) {
+            let head = batch * BATCH_RUNS;
+            let ended = performer.perform(&self.head(head))?;
+            self.learn(head, ended);
+        }
+        Ok(self.lesson.as_ref().map_or_else(Lesson::default, |(_, lesson)| lesson.clone()))
+    }
+
+    /// Takes note of what a run has taught; only heads do.
+    pub fn learn(&mut self, run: u64, ended: Ended) {
         if is_head(run) {
-            let choices = u32::try_from(choices).unwrap_or(u32::MAX).max(1);
-            self.expected = Some((run / BATCH_RUNS, choices));
+            self.lesson = Some((run / BATCH_RUNS, ended.lesson.unwrap_or_default()));
         }
     }
 }

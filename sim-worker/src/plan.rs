@@ -7,7 +7,6 @@
 //! | `base` | base seed | must be there, but for a replay |
 //! | `strategy` | as on the command line | `portfolio` |
 //! | `first`, `count` | the runs to perform | 0, 1 |
-//! | `expected` | choices of the batch's head, where it is known already | the head is run |
 //! | `own_runs` | whether the attribute's `runs` is to cut the slice | `false` |
 //! | `stop` | end at the first failure | `true` |
 //! | `deadline_ms` | wall time after which no further run begins | none |
@@ -40,8 +39,6 @@ pub struct Plan {
     pub first: u64,
     /// How many runs.
     pub count: u64,
-    /// How many choices the head of the batch made, where that is known.
-    pub expected: Option<u32>,
     /// Whether the test's own number of runs cuts the slice.
     pub own_runs: bool,
     /// Whether the first failure ends it.
@@ -87,7 +84,6 @@ impl Plan {
             strategy: fields.read("strategy", str::parse)?.unwrap_or_default(),
             first: fields.number("first")?.unwrap_or(0),
             count: fields.number("count")?.unwrap_or(1),
-            expected: fields.number("expected")?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             own_runs: fields.truth("own_runs", false)?,
             stop: fields.truth("stop", true)?,
             deadline: fields.number("deadline_ms")?.map(Duration::from_millis),
@@ -157,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_full_plan_is_read() {
-        let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","first":33,"count":4,"expected":412,"own_runs":true,
+        let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","first":33,"count":4,"own_runs":true,
             "stop":false,"deadline_ms":1500,"record":true,"replay":"a/b","trace":"c","echo":true,"thread":"x"}"#;
         let plan = Plan::parse(text).unwrap();
         let expected = Plan {
@@ -166,7 +162,6 @@ mod tests {
             strategy: "pct:5".parse().unwrap(),
             first: 33,
             count: 4,
-            expected: Some(412),
             own_runs: true,
             stop: false,
             deadline: Some(Duration::from_millis(1500)),

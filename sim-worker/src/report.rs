@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `sim` | first of all | `protocol`, `version`, `test`, `runs` (of the attribute) |
 //! | `refused` | the plan cannot be carried out | `message` |
-//! | `begin` | before a run | `run`, `seed`, `strategy`, `expected` |
+//! | `begin` | before a run | `run`, `seed`, `strategy` |
 //! | `run` | after it | `run`, `outcome` (`done` or a kind), the report |
 //! | `defect` | the simulation broke | `run`, `message` |
 //! | `end` | after the last run | |
@@ -65,11 +65,7 @@ pub fn hello(test: &str, runs: Option<u64>) -> Object {
 #[must_use]
 pub fn begin(run: u64, plan: &RunPlan) -> Object {
     let line = Object::event("begin").number("run", run).text("seed", &plan.seed.to_string());
-    let line = line.text("strategy", &plan.policy.to_string());
-    match plan.expected {
-        Some(expected) => line.number("expected", u64::from(expected)),
-        None => line,
-    }
+    line.text("strategy", &plan.policy.to_string())
 }
 
 /// The line after a run.

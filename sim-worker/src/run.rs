@@ -1,7 +1,9 @@
 //! What one run is to be.
 
+use crate::batch::{Planner, Series};
+use crate::strategy::Strategy;
 use sim_core::choice::{Log, Seed};
-use sim_core::policy::{PolicyError, PolicyKind};
+use sim_core::policy::{Lesson, PolicyError, PolicyKind};
 use sim_core::simtrace::Simtrace;
 
 /// What one run is to be.
@@ -11,8 +13,10 @@ pub struct RunPlan {
     pub seed: Seed,
     /// Who picks among the enabled actors.
     pub policy: PolicyKind,
-    /// How many choices the head of the batch made.
-    pub expected: Option<u32>,
+    /// What the head of the batch has taught.
+    pub lesson: Option<Lesson>,
+    /// Whether the run is counted, to teach others.
+    pub census: bool,
     /// The log to follow instead of the seed.
     pub replay: Option<Log>,
     /// Whether to keep the choice log.
@@ -28,12 +32,13 @@ pub struct RunPlan {
 impl RunPlan {
     /// A run by seed that keeps nothing: what a search does.
     #[must_use]
-    pub fn by_seed(seed: Seed, policy: PolicyKind, expected: Option<u32>) -> Self {
+    pub fn by_seed(seed: Seed, policy: PolicyKind, lesson: Option<Lesson>) -> Self {
         let thread = String::from("sim");
         Self {
             seed,
             policy,
-            expected,
+            lesson,
+            census: false,
             replay: None,
             record: false,
             keep_trace: false,
@@ -50,26 +55,31 @@ impl RunPlan {
         self
     }
 
-    /// The run that a stored failure describes, with every event kept: by its log, or by seed where none could be had.
+    /// The run that a stored failure describes by its log, with every event kept.
+    #[must_use]
+    pub fn by_log(seed: Seed, log: Log) -> Self {
+        // A log needs no policy, so one that this version does not have is no obstacle.
+        let by_seed = Self::by_seed(seed, PolicyKind::Fifo, None);
+        Self { replay: Some(log), keep_trace: true, ..by_seed }
+    }
+
+    /// The run that a stored failure describes, with every event kept: by its log, or by seed where none could be had, after
+    /// the head of its batch.
     ///
     /// # Errors
-    /// A strategy or an expectation that this version cannot read, as a sentence.
-    pub fn of_stored(file: &Simtrace) -> Result<Self, String> {
-        // A log needs no policy, so one that this version does not have is no obstacle.
-        let policy = match &file.log {
-            Some(_) => PolicyKind::Fifo,
-            None => {
-                file.strategy.parse().map_err(|error: PolicyError| format!("strategy: {error}"))?
-            }
-        };
-        let expected = match file.config.get("expected_choices") {
-            Some(text) => Some(
-                text.parse().map_err(|_| format!("expected_choices: '{text}' is not a number"))?,
-            ),
-            None => None,
-        };
-        let by_seed = Self::by_seed(file.seed, policy, expected);
-        Ok(Self { replay: file.log.clone(), keep_trace: true, ..by_seed })
+    /// A strategy that this version cannot read, or a head that could not be run.
+    pub fn of_stored(file: &Simtrace, performer: &mut impl Perform) -> Result<Self, Broken> {
+        if let Some(log) = &file.log {
+            return Ok(Self::by_log(file.seed, log.clone()));
+        }
+        let policy = file
+            .strategy
+            .parse()
+            .map_err(|error: PolicyError| Broken::Mistake(format!("strategy: {error}")))?;
+        let strategy = Strategy::Policy(policy);
+        let series = Series { test: file.test.clone(), base: file.base_seed, strategy };
+        let plan = Planner::new(&series).plan(performer, file.run)?;
+        Ok(Self { keep_trace: true, ..plan })
     }
 }
 
@@ -85,12 +95,12 @@ pub enum Broken {
 }
 
 /// What a run teaches whoever plans the next ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// How many of its turns had more than one actor to choose from.
-    pub choices: u64,
     /// Whether it failed.
     pub failed: bool,
+    /// What it has taught, if it was counted.
+    pub lesson: Option<Lesson>,
 }
 
 /// Performs runs of one test.

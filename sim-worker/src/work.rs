@@ -68,7 +68,7 @@ fn slice(
     performer: &mut impl Perform,
 ) -> Result<(), Stop> {
     let series = Series { test: test.to_owned(), base: plan.base, strategy: plan.strategy };
-    let mut planner = Planner::new(&series, plan.first, plan.expected);
+    let mut planner = Planner::new(&series);
     #[expect(
         clippy::disallowed_methods,
         reason = "a budget of wall time decides how many runs there are, not what a run does"
@@ -92,8 +92,9 @@ fn slice(
         }
         lines.write(begin(run, &run_plan))?;
         let ended = performer.report(run, &run_plan).map_err(broken)?;
-        planner.learn(run, ended.choices);
-        if plan.stop && ended.failed {
+        let failed = ended.failed;
+        planner.learn(run, ended);
+        if plan.stop && failed {
             return Ok(());
         }
     }
@@ -107,10 +108,11 @@ fn replay(
     performer: &mut impl Perform,
 ) -> Result<(), Stop> {
     let stored = Simtrace::read(file).map_err(|error| error.to_string())?;
-    let mut run_plan = RunPlan::of_stored(&stored)?;
+    let broken = |broken| Stop::of(stored.run, broken);
+    let mut run_plan = RunPlan::of_stored(&stored, performer).map_err(broken)?;
     run_plan.thread.clone_from(&plan.thread);
     run_plan.echo = plan.echo;
     lines.write(begin(stored.run, &run_plan))?;
-    performer.report(stored.run, &run_plan).map_err(|broken| Stop::of(stored.run, broken))?;
+    performer.report(stored.run, &run_plan).map_err(broken)?;
     Ok(())
 }

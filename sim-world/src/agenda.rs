@@ -206,7 +206,7 @@ impl Agenda {
     fn enable(&self, index: u32, enabled: &mut EnabledSet) {
         let entry = &self.entries[index as usize];
         let runnable = Runnable::Event(EventId(u64::from(index)));
-        enabled.insert(Member { runnable, path: entry.path, ordinal: entry.ordinal, level: 0 });
+        enabled.insert(Member::new(runnable, entry.path, entry.ordinal));
     }
 
     /// Takes an entry that has the turn.

@@ -4,13 +4,10 @@ use crate::log;
 use crate::runtime::SimRuntime;
 use sim_core::Env;
 use sim_core::choice::{Choices, Log, Odometer, Seed};
-use sim_core::policy::PolicyKind;
+use sim_core::policy::{Lesson, PolicyKind};
 use sim_core::rt::{ConfigError, Engine, Leaks, Run, RuntimeConfig};
 use sim_world::{LinkConfig, Universe, WorldConfig};
 use std::time::Duration;
-
-/// How many choices a run is expected to make where nobody has counted: for the policies that draw points in it.
-const EXPECTED_CHOICES: u32 = 1000;
 
 /// Describes a simulated run: seed, policy, limits, links; and what is kept of it.
 ///
@@ -25,7 +22,7 @@ const EXPECTED_CHOICES: u32 = 1000;
 pub struct Builder {
     seed: Seed,
     policy: PolicyKind,
-    expected_choices: Option<u32>,
+    lesson: Lesson,
     replay: Option<Log>,
     odometer: Option<Odometer>,
     record: bool,
@@ -57,10 +54,26 @@ impl Builder {
         self
     }
 
-    /// How many choices the run will make, for policies that draw points among them.
+    /// What is known of the program from a run before, for policies that reckon with it: the lesson of a report whose run was
+    /// [counted](Builder::census).
     #[must_use]
-    pub fn expected_choices(mut self, choices: u32) -> Self {
-        self.expected_choices = Some(choices);
+    pub fn lesson(mut self, lesson: Lesson) -> Self {
+        self.lesson = lesson;
+        self
+    }
+
+    /// Counts who does how much to what, for the report's lesson.
+    #[must_use]
+    pub fn census(mut self, census: bool) -> Self {
+        self.config.census = census;
+        self
+    }
+
+    /// Whether tasks may be interrupted before they touch what they share, as on several threads they could be. A
+    /// `#[sim::test]` has them on, a plain run only where it is told so here.
+    #[must_use]
+    pub fn sync_points(mut self, sync_points: bool) -> Self {
+        self.config.sync_points = sync_points;
         self
     }
 
@@ -157,9 +170,7 @@ impl Builder {
         if self.record {
             choices.record();
         }
-        let policy = self
-            .policy
-            .build(choices.policy_draws(), self.expected_choices.unwrap_or(EXPECTED_CHOICES));
+        let policy = self.policy.build(&choices, &self.lesson);
         let mut env = Env::new(choices);
         if self.keep_trace {
             env.trace.keep_all();

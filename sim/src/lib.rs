@@ -50,7 +50,7 @@ pub use builder::Builder;
 pub use host::{Host, host};
 pub use runtime::{OsRuntime, Runtime, SimRuntime};
 pub use sim_core::choice::{Log, Odometer, Ratio, Seed};
-pub use sim_core::policy::PolicyKind;
+pub use sim_core::policy::{Lesson, PolicyKind};
 pub use sim_core::rt::{ConfigError, End, Failure, FailureKind, Leaks, Report, Run, RuntimeConfig};
 pub use sim_core::trace::{Fingerprint, first_divergence};
 pub use sim_core::{Errno, simtrace};

@@ -24,7 +24,7 @@
 use crate::log::Lines;
 use sim_core::backend::Backend;
 use sim_core::choice::{Choices, Odometer, Seed};
-use sim_core::policy::PolicyKind;
+use sim_core::policy::{Lesson, PolicyKind};
 use sim_core::rt::{ConfigError, Engine, Failure, JoinHandle, Report, Run, RuntimeConfig};
 use sim_core::{Env, HostId};
 use sim_os::{OsBackend, OsConfig};
@@ -147,7 +147,7 @@ impl OsRuntime {
         let mut seed = [0; 8];
         backend.entropy(&mut Env::new(Choices::seeded(Seed::default())), HostId::ROOT, &mut seed);
         let choices = Choices::seeded(Seed::from_u64(u64::from_le_bytes(seed)));
-        let policy = PolicyKind::Fifo.build(choices.policy_draws(), 1);
+        let policy = PolicyKind::Fifo.build(&choices, &Lesson::default());
         let engine = Engine::new(
             config,
             Env::new(choices),

@@ -160,7 +160,7 @@ fn a_lost_update_of_two_threads_is_found_and_replayed() {
     );
     assert_eq!(text(again.only(), "fingerprint"), text(failed, "fingerprint"));
     let log = text(again.only(), "log").to_owned();
-    assert!(log.contains("thread.call.yield"), "{log}");
+    assert!(log.contains("sched.sync"), "{log}");
     let file = stored(&log);
     let replayed = work("lost_update", &format!("\"replay\":\"{}\"", file.display()));
     let _ = fs::remove_file(&file);

@@ -5,7 +5,7 @@
 //! poll is the same over several descriptors; epoll objects are descriptors. There is no task, no
 //! waker and no engine here: an `Env`, an `EnabledSet` and a `Universe`.
 
-use sim::PolicyKind;
+use sim::{Lesson, PolicyKind};
 use sim_core::backend::{
     Backend, Domain, EpollControl, EpollEvent, EpollInterest, Op, OpenOptions, Output, Readiness,
     RecvFlags, Shutdown, SocketKind, SocketOption, Waited, Waiter,
@@ -43,7 +43,7 @@ impl Driver {
 
     fn with(policy: PolicyKind, seed: u64) -> Self {
         let choices = Choices::seeded(Seed::from_u64(seed));
-        let policy = policy.build(choices.policy_draws(), 1000);
+        let policy = policy.build(&choices, &Lesson::default());
         let mut env = Env::new(choices);
         let world = Universe::new(&mut env, WorldConfig::default());
         let enabled = EnabledSet::new(policy, &env.choices);
@@ -71,7 +71,7 @@ impl Driver {
         let turns = self.turns.entry(thread).or_default();
         *turns += 1;
         let path = Path::WORLD.child("thread", thread.0);
-        let member = Member { runnable: Runnable::Thread(thread), path, ordinal: *turns, level: 0 };
+        let member = Member::new(Runnable::Thread(thread), path, *turns);
         self.enabled.insert(member);
     }
 

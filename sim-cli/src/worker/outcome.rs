@@ -21,7 +21,6 @@ pub(crate) struct Begin {
     pub(crate) run: u64,
     pub(crate) seed: String,
     pub(crate) strategy: String,
-    pub(crate) expected: Option<u64>,
 }
 
 /// The line after a run.

@@ -104,7 +104,7 @@ fn plain_cargo_test_fails_with_one_line() {
         &[("SIM_SEED", "x")][..],
         &[("SIM_RUNS", "0")],
         &[("SIM_RUN", "1"), ("SIM_RUNS", "2")],
-        &[("SIM_STRATEGY", "sticky:3")],
+        &[("SIM_STRATEGY", "dfs:3")],
         &[("SIM_REPLAY", "nowhere.simtrace")],
     ] {
         let said = project.cargo("test -q --test bank", variables).exits(101);

@@ -5,6 +5,7 @@
 //! others, so it keeps its meaning when unrelated code comes or goes, and deleting entries is
 //! shrinking.
 
+use super::Site;
 use super::path::Path;
 use core::fmt;
 use std::collections::BTreeMap;
@@ -134,7 +135,7 @@ impl core::error::Error for LogError {}
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replay {
     values: BTreeMap<(u64, u64, u32), (u64, bool)>,
-    actors: BTreeMap<(u64, u32), (Path, u32, bool)>,
+    actors: BTreeMap<(u64, u64, u32), (Path, u32, bool)>,
 }
 
 impl Replay {
@@ -147,9 +148,8 @@ impl Replay {
                     replay.values.insert((site, path, key.occurrence), (*value, false));
                 }
                 Answer::Actor(actor, ordinal) => {
-                    replay
-                        .actors
-                        .insert((path, key.occurrence), (Path::parse(actor), *ordinal, false));
+                    let actor = (Path::parse(actor), *ordinal, false);
+                    replay.actors.insert((site, path, key.occurrence), actor);
                 }
             }
         }
@@ -167,9 +167,15 @@ impl Replay {
         }
     }
 
-    /// Which actor the log runs after `giver`'s `turn`-th turn, if not the first in line.
-    pub(super) fn actor(&mut self, giver: Path, turn: u32) -> Option<(Path, u32)> {
-        let (path, ordinal, used) = self.actors.get_mut(&(giver.to_bits(), turn))?;
+    /// Which actor the log runs where `asker` asks at `site` for the `occurrence`-th time, if not the first in line.
+    pub(super) fn actor(
+        &mut self,
+        site: Site,
+        asker: Path,
+        occurrence: u32,
+    ) -> Option<(Path, u32)> {
+        let key = (site.id, asker.to_bits(), occurrence);
+        let (path, ordinal, used) = self.actors.get_mut(&key)?;
         *used = true;
         Some((*path, *ordinal))
     }

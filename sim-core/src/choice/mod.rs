@@ -51,6 +51,9 @@ impl Site {
 /// Which actor has the next turn: answered by a scheduling policy, recorded as a deviation from first in line.
 pub const SCHEDULE: Site = Site::new("sched.next");
 
+/// Which actor runs before the asker touches what is shared, at a sync point: answered and recorded in the same way.
+pub const SYNC: Site = Site::new("sched.sync");
+
 /// One asker's questions at one site: `key` decides the answers, `occurrence` counts them.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream {
@@ -118,11 +121,14 @@ pub struct Choices {
     pub names: Names,
 }
 
+/// Where an actor was asked for, by whom for the how many-th time, and which it was.
+type Deviation = (Site, (Path, u32), (Path, u32));
+
 #[derive(Debug, Default)]
 struct Recording {
     sites: BTreeMap<u64, &'static str>,
     values: Vec<(u64, Path, u32, u64)>,
-    actors: Vec<((Path, u32), (Path, u32))>,
+    actors: Vec<Deviation>,
 }
 
 impl Choices {
@@ -258,8 +264,14 @@ impl Choices {
     /// The private draws of a scheduling policy: neither logged nor part of the fingerprint.
     #[must_use]
     pub fn policy_draws(&self) -> Draws {
+        self.draws("sched.policy")
+    }
+
+    /// Private draws for the purpose `name`: neither logged nor part of the fingerprint.
+    #[must_use]
+    pub(crate) fn draws(&self, name: &str) -> Draws {
         let state = match self.source {
-            Source::Seeded(seed) => seed.derive(mix::name("sched.policy"), 0),
+            Source::Seeded(seed) => seed.derive(mix::name(name), 0),
             Source::Replay(_) | Source::Odometer(_) => 0,
         };
         Draws { state }
@@ -268,7 +280,15 @@ impl Choices {
     /// The actor that the log runs after `giver` gave up its `turn`-th turn, if not the first in line.
     pub(crate) fn logged_actor(&mut self, giver: Path, turn: u32) -> Option<(Path, u32)> {
         match &mut self.source {
-            Source::Replay(replay) => replay.actor(giver, turn),
+            Source::Replay(replay) => replay.actor(SCHEDULE, giver, turn),
+            Source::Seeded(_) | Source::Odometer(_) => None,
+        }
+    }
+
+    /// The actor that the log runs before `asker` goes on at its `occurrence`-th sync point, if any.
+    pub(crate) fn logged_other(&mut self, asker: Path, occurrence: u32) -> Option<(Path, u32)> {
+        match &mut self.source {
+            Source::Replay(replay) => replay.actor(SYNC, asker, occurrence),
             Source::Seeded(_) | Source::Odometer(_) => None,
         }
     }
@@ -285,7 +305,14 @@ impl Choices {
     #[inline]
     pub(crate) fn note_actor(&mut self, giver: (Path, u32), actor: (Path, u32)) {
         if let Some(recording) = &mut self.recording {
-            recording.actors.push((giver, actor));
+            recording.actors.push((SCHEDULE, giver, actor));
+        }
+    }
+
+    /// Records that `actor` ran before `asker` went on at its sync point.
+    pub(crate) fn note_other(&mut self, asker: (Path, u32), actor: (Path, u32)) {
+        if let Some(recording) = &mut self.recording {
+            recording.actors.push((SYNC, asker, actor));
         }
     }
 
@@ -301,12 +328,9 @@ impl Choices {
                 Answer::Value(value),
             );
         }
-        for &((giver, turn), (actor, ordinal)) in &recording.actors {
-            let key = Key {
-                site: SCHEDULE.name.into(),
-                path: self.names.text(giver).into(),
-                occurrence: turn,
-            };
+        for &(site, (asker, occurrence), (actor, ordinal)) in &recording.actors {
+            let key =
+                Key { site: site.name.into(), path: self.names.text(asker).into(), occurrence };
             log.insert(key, Answer::Actor(self.names.text(actor).into(), ordinal));
         }
         Some(log)

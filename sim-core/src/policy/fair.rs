@@ -40,7 +40,7 @@ impl Policy for Fair {
         self.line.enter(place, *runtime_ns);
     }
 
-    fn left(&mut self, place: Place, _member: &Member) {
+    fn left(&mut self, place: Place) {
         let runtime_ns = self.line.leave(place);
         let least = self.line.least().map_or(runtime_ns, |(least, _)| least.min(runtime_ns));
         self.floor_ns = self.floor_ns.max(least);

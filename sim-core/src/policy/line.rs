@@ -18,12 +18,6 @@ impl Line {
         self.insert(place, (rank, self.joined));
     }
 
-    /// Enters a member; of equal ranks the later comes first.
-    pub(super) fn enter_before(&mut self, place: Place, rank: u64) {
-        self.joined += 1;
-        self.insert(place, (rank, u64::MAX - self.joined));
-    }
-
     fn insert(&mut self, place: Place, rank: (u64, u64)) {
         self.by_rank.insert(rank, place);
         self.rank_of.insert(place, rank);
@@ -46,10 +40,5 @@ impl Line {
     /// The least rank, and whose it is.
     pub(super) fn least(&self) -> Option<(u64, Place)> {
         self.by_rank.first_key_value().map(|(&(rank, _), &place)| (rank, place))
-    }
-
-    /// Who has the greatest rank.
-    pub(super) fn greatest(&self) -> Option<Place> {
-        self.by_rank.last_key_value().map(|(_, &place)| place)
     }
 }

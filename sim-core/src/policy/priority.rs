@@ -39,7 +39,7 @@ impl Policy for Priority {
         self.line.enter(place, self.step + u64::from(member.level) * AGEING_STEPS);
     }
 
-    fn left(&mut self, place: Place, _member: &Member) {
+    fn left(&mut self, place: Place) {
         self.step += 1;
         self.line.leave(place);
     }

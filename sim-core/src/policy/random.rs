@@ -1,8 +1,9 @@
 //! A uniform random walk.
 
 use super::Policy;
-use crate::choice::Draws;
+use crate::choice::{Draws, Path};
 use crate::members::{Members, Place};
+use crate::object::Object;
 
 /// Runs any of the enabled actors with equal chance.
 #[derive(Clone, Debug)]
@@ -30,5 +31,12 @@ impl Policy for Random {
     #[inline]
     fn pick(&mut self, members: &Members) -> Place {
         members.draw(&mut self.draws)
+    }
+
+    fn pick_or_stay(&mut self, members: &Members, _actor: Path, _object: Object) -> Option<Place> {
+        match self.draws.below(members.len() as u64 + 1) {
+            0 => None,
+            nth => Some(Place::at(nth as usize - 1)),
+        }
     }
 }

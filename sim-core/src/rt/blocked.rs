@@ -74,6 +74,10 @@ impl Runtime {
             WaitsFor::Unknown => {
                 format!("something that holds {} wakers of it", task.record.wakers)
             }
+            WaitsFor::Object(object) if task.is_lost() => {
+                format!("{} that holds no waker of it (a lost wake-up)", object.kind())
+            }
+            WaitsFor::Object(object) => object.kind().to_string(),
             WaitsFor::Timer(due) => format!("a timer due at {due}"),
             WaitsFor::Ready(fd, readiness) => {
                 let open = self.backend.descriptions();

@@ -38,6 +38,11 @@ pub struct RuntimeConfig {
     pub leaks: Leaks,
     /// Whether a panic in a task that nobody joins ends the run.
     pub panics_end_run: bool,
+    /// Whether a task may be interrupted before it touches what is shared, as on several threads it could be; else
+    /// only where it waits. A search does; see [`poll_sync`](super::poll_sync).
+    pub sync_points: bool,
+    /// Whether the run is counted, for [`Report::lesson`](super::Report::lesson).
+    pub census: bool,
 }
 
 impl Default for RuntimeConfig {
@@ -53,6 +58,8 @@ impl Default for RuntimeConfig {
             call_cost_ns: 100,
             leaks: Leaks::Note,
             panics_end_run: true,
+            sync_points: false,
+            census: false,
         }
     }
 }

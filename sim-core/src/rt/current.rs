@@ -49,6 +49,11 @@ pub(super) fn polling<R>(task: TaskId, f: impl FnOnce() -> R) -> (R, bool) {
     })
 }
 
+/// Whether the task that is being polled was woken meanwhile.
+pub(super) fn is_woken() -> bool {
+    POLLED.with(|polled| polled.woken.get())
+}
+
 /// What a call from outside a runtime says.
 const OUTSIDE: &str = "this must be called from within a runtime: inside sim::Builder::run, Runtime::block_on, #[sim::test] or #[sim::main]";
 const REENTERED: &str =

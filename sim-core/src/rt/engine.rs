@@ -17,6 +17,7 @@ use crate::choice::Odometer;
 use crate::enabled::EnabledSet;
 use crate::env::Env;
 use crate::id::TaskId;
+use crate::object::Object;
 use crate::policy::PolicyBox;
 use crate::trace::describe;
 use core::mem;
@@ -50,9 +51,14 @@ impl Engine {
         panics::install();
         let time_is_virtual = backend.time_is_virtual();
         let (number, inbox) = Inbox::open(interrupt);
+        let mut enabled = EnabledSet::new(policy, &env.choices);
+        if config.census {
+            enabled.count();
+        }
+        let asks_objects = config.sync_points || enabled.asks_objects();
         let runtime = Runtime {
             number,
-            enabled: EnabledSet::new(policy, &env.choices),
+            enabled,
             env,
             timers: Wheel::new(),
             odd_timers: OddTimers::default(),
@@ -64,6 +70,9 @@ impl Engine {
             config,
             time_is_virtual,
             current: None,
+            granted: Object::UNKNOWN,
+            asks_objects,
+            objects: 0,
             goal: Goal::None,
             alive: 0,
             draws: None,
@@ -276,6 +285,7 @@ impl Runtime {
             log: self.env.choices.log(),
             recorded: trace.into_recorded(self.env.choices.names.clone()),
             drift: self.env.choices.drift(),
+            lesson: self.enabled.lesson(),
         }
     }
 

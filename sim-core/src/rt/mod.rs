@@ -12,7 +12,7 @@
 //!
 //! - `state`: the life of a task. `task`: its cell. `spawn`, `ends`: its beginning and its end. `join`:
 //!   its handles. `waker`: its waker. `timers`, `reactor`: what it waits for. `hosts`: where it runs.
-//! - `foreign`: wakers that are not a task's own. `inbox`: wakes from other threads.
+//! - `sync`: where a task may be interrupted. `foreign`: wakers that are not a task's own. `inbox`: wakes from other threads.
 //! - `registry`: what one can ask about tasks. `blocked`: the report when nothing can happen.
 //! - `outcome`: why a run ended. `config`: limits and costs.
 
@@ -34,6 +34,7 @@ mod reactor;
 mod registry;
 mod spawn;
 mod state;
+mod sync;
 mod task;
 mod timers;
 mod waker;
@@ -51,6 +52,7 @@ pub use reactor::{Submission, poll_call, submit};
 pub use registry::TaskInfo;
 pub use spawn::{Spawner, TaskBuilder, YieldNow, spawn, yield_now};
 pub use state::State;
+pub use sync::{object, poll_sync};
 pub use task::WaitsFor;
 pub use timers::Sleep;
 
@@ -59,6 +61,7 @@ use crate::choice::{Path, Stream};
 use crate::enabled::{EnabledSet, Member, Runnable, Turn};
 use crate::env::{Actor, Env};
 use crate::id::{HostId, TaskId};
+use crate::object::Object;
 use crate::trace::Kind;
 use core::fmt;
 use core::mem;
@@ -92,6 +95,12 @@ pub struct Runtime {
     config: RuntimeConfig,
     time_is_virtual: bool,
     current: Option<TaskId>,
+    /// What the present turn was given for: its first sync point at that object asks nobody.
+    granted: Object,
+    /// Whether anybody asks what turns touch.
+    asks_objects: bool,
+    /// How many objects were made by whoever is no task.
+    objects: u32,
     goal: Goal,
     /// How many tasks have not ended.
     alive: usize,
@@ -419,9 +428,11 @@ impl Runtime {
     fn begin(&mut self, id: TaskId, nameless: bool) -> Step {
         let cell = self.tasks.cell(id);
         let actor = cell.actor;
+        let object = if self.asks_objects { cell.object() } else { Object::UNKNOWN };
         if nameless {
-            self.enabled.begin(&mut self.env, actor.path, cell.turns + 1);
+            self.enabled.begin(&mut self.env, actor.path, cell.turns + 1, object);
         }
+        self.granted = object;
         self.env.actor = actor;
         match cell.state.begin() {
             Begin::Poll => {

@@ -1,6 +1,7 @@
 //! Why a run ended, and what there is to say about it.
 
 use crate::choice::Log;
+use crate::policy::Lesson;
 use crate::trace::{Fingerprint, Notice, Recorded};
 use core::fmt;
 use sim_time::Instant;
@@ -144,6 +145,8 @@ pub struct Report {
     pub recorded: Option<Recorded>,
     /// How many entries of a replayed log no question asked for.
     pub drift: usize,
+    /// What the run has taught, if it was counted.
+    pub lesson: Option<Lesson>,
 }
 
 /// A run that ended: what its root task gave, and the report.

@@ -1,12 +1,13 @@
 //! How a handle waits for a kernel: try, and if it would block, subscribe and note what for.
 
+use super::sync::poll_sync_host;
 use super::{Runtime, WaitsFor, WakerSlot, current, foreign, waker};
 use crate::backend::{Backend, Op, Output, Readiness, Waiter};
 use crate::env::Env;
 use crate::errno::{Errno, Result};
 use crate::id::{Fd, HostId, OpId};
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 /// Tries a call that needs `interest` of `fd`; if it would block, the poller waits for that.
 ///
@@ -26,6 +27,7 @@ pub fn poll_call<R>(
     interest: Readiness,
     f: impl FnOnce(&mut dyn Backend, &mut Env) -> Result<R>,
 ) -> Poll<Result<R>> {
+    ready!(poll_sync_host(context));
     let own = waker::task_of(context.waker());
     let (answer, has_wakers) = current::with(|runtime| {
         let answer = match (runtime.enter_kernel(f), own) {

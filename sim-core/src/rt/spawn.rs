@@ -136,6 +136,7 @@ impl Runtime {
         self.alive += 1;
         let id = self.tasks.insert(NewTask { task, name, actor, level, spawned_at }, parent);
         self.env.event(Kind::Spawn, path, u64::from(ordinal), 0, 0);
+        self.enabled.born(path, spawner.path);
         self.tasks.cell(id).state.schedule();
         if self.inert {
             // Nothing runs any more; the task is dropped with the others.

@@ -10,7 +10,8 @@ use crate::backend::Readiness;
 use crate::choice::{Path, Stream};
 use crate::enabled::{Member, Runnable};
 use crate::env::Actor;
-use crate::id::{Fd, OpId, TaskId};
+use crate::id::{Fd, HostId, OpId, TaskId};
+use crate::object::{Object, ObjectKind};
 use core::any::Any;
 use core::panic::Location;
 use core::pin::Pin;
@@ -108,6 +109,14 @@ pub enum WaitsFor {
     Completion(OpId),
     /// The end of another task.
     Join(TaskId),
+    /// Its turn at something that is shared.
+    Object(Object),
+}
+
+/// What all sockets of a host are to strategies: whoever calls one races with what arrives there.
+#[inline]
+pub(super) const fn object_of_host(host: HostId) -> Object {
+    Object::new(ObjectKind::Host, Path::WORLD, host.index() as u64)
 }
 
 /// Which of [`WaitsFor`]: its tag apart from its number, which together would not fit the cell's line.
@@ -118,6 +127,7 @@ enum Noted {
     Ready,
     Completion,
     Join,
+    Object,
 }
 
 impl WaitsFor {
@@ -131,6 +141,7 @@ impl WaitsFor {
             }
             Self::Completion(op) => (Noted::Completion, op.0),
             Self::Join(task) => (Noted::Join, task.to_bits()),
+            Self::Object(object) => (Noted::Object, object.to_bits()),
         }
     }
 
@@ -143,6 +154,7 @@ impl WaitsFor {
             }
             Noted::Completion => Self::Completion(OpId(bits)),
             Noted::Join => Self::Join(TaskId::from_bits(bits)),
+            Noted::Object => Self::Object(Object::from_bits(bits)),
         }
     }
 }
@@ -192,6 +204,9 @@ struct Extra {
     /// How many children of each name it has spawned; for their ordinals.
     children: Vec<(u64, u32)>,
     draws: Option<Stream>,
+    /// How many sync points it has asked at, and how many objects it has made.
+    syncs: u32,
+    objects: u32,
     /// What it panicked with, until somebody takes it.
     payload: Option<Payload>,
 }
@@ -217,7 +232,17 @@ impl Cell {
     #[inline]
     pub(super) fn member(&self, id: TaskId) -> Member {
         let (path, ordinal, level) = (self.actor.path, self.turns + 1, self.level);
-        Member { runnable: Runnable::Task(id), path, ordinal, level }
+        Member { runnable: Runnable::Task(id), path, ordinal, level, object: self.object() }
+    }
+
+    /// What its next turn touches, as far as its last one noted it.
+    #[inline]
+    pub(super) fn object(&self) -> Object {
+        match self.noted {
+            Noted::Object => Object::from_bits(self.waits),
+            Noted::Ready => object_of_host(self.actor.host),
+            Noted::Unknown | Noted::Timer | Noted::Completion | Noted::Join => Object::UNKNOWN,
+        }
     }
 
     /// Notes what it will wait for if this turn leaves it waiting.
@@ -236,6 +261,16 @@ impl Record {
     /// The stream of its own draws, made by `stream` at the first.
     pub(super) fn draws(&mut self, stream: impl FnOnce() -> Stream) -> &mut Stream {
         self.extra.get_or_insert_default().draws.get_or_insert_with(stream)
+    }
+
+    /// The number of its next sync point.
+    pub(super) fn next_sync(&mut self) -> u32 {
+        next(&mut self.extra.get_or_insert_default().syncs)
+    }
+
+    /// The number of the next object that it makes.
+    pub(super) fn next_object(&mut self) -> u32 {
+        next(&mut self.extra.get_or_insert_default().objects)
     }
 
     /// Keeps what the task panicked with.
@@ -269,6 +304,13 @@ impl Record {
     }
 }
 
+/// The present number; the next time it is another.
+fn next(number: &mut u32) -> u32 {
+    let present = *number;
+    *number += 1;
+    present
+}
+
 /// A task as reports look at it: both halves of its place.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
@@ -289,7 +331,8 @@ impl Seen<'_> {
 
     /// Whether nobody can wake it: it noted nothing it waits for, and no waker of it is kept.
     pub(super) fn is_lost(&self) -> bool {
-        self.cell.waits() == WaitsFor::Unknown && self.record.wakers == 0
+        matches!(self.cell.waits(), WaitsFor::Unknown | WaitsFor::Object(_))
+            && self.record.wakers == 0
     }
 }
 

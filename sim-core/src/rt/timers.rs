@@ -80,7 +80,7 @@ impl Runtime {
             let ordinal = timer.ordinal.get() >> 1;
             let Odd { waiter, path } = self.whose(timer);
             let runnable = Runnable::Timer(waiter);
-            self.enabled.insert(Member { runnable, path, ordinal, level: 0 });
+            self.enabled.insert(Member::new(runnable, path, ordinal));
         }
         self.timers_due = self.timers.next_deadline().unwrap_or(Instant::MAX);
         if self.timers.len() >= CROWD {

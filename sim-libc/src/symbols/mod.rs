@@ -37,11 +37,9 @@ use core::ffi::c_int;
 use core::time::Duration;
 use sim_core::backend::Waiter;
 use sim_core::backend::{Backend, Readiness};
-use sim_core::choice::Site;
+use sim_core::object::Object;
 use sim_core::{Errno, Fd, Result, ThreadId};
 use sim_time::Instant;
-
-const PREEMPTION: Site = Site::new("thread.call.yield");
 
 /// How long a call may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +80,9 @@ impl World {
         if is_gated || self.enabled.members().is_empty() || self.gates.is_granting() {
             return false;
         }
-        self.chance(PREEMPTION, self.preemption)
+        let Self { env, enabled, threads, .. } = self;
+        let (path, occurrence) = threads.get(me()).next_sync();
+        enabled.sync(env, path, occurrence, Object::UNKNOWN)
     }
 
     /// How long calls on `fd` that need `interest` block.

@@ -5,7 +5,7 @@
 //! the second run is another one, that is what is reported.
 
 use super::settings::Settings;
-use super::subject::{Quietly, Subject};
+use super::subject::{self, Quietly, Subject};
 use super::{TestSpec, Verdict, story};
 use core::ops::Range;
 use sim_core::choice::Seed;
@@ -80,12 +80,12 @@ where
     Fut: Future<Output = T> + 'static,
     T: Verdict + 'static,
 {
-    let mut planner = Planner::new(series, runs.start, None);
+    let mut planner = Planner::new(series);
     for run in runs {
         let broken = |broken| broken_text(&subject.spec, series, run, &broken);
         let plan = planner.plan(&mut Quietly(subject), run).map_err(broken)?;
         let report = subject.execute(&plan).map_err(broken)?;
-        planner.learn(run, report.choices);
+        planner.learn(run, subject::ended(&report));
         if let Some(failure) = report.end.failure().cloned() {
             return Ok(Some(Found { run, plan, report, failure }));
         }
@@ -218,7 +218,10 @@ where
     let series =
         Series { test: file.test.clone(), base: file.base_seed, strategy: Strategy::Portfolio };
     let mut plan =
-        RunPlan::of_stored(file).map_err(|error| format!("{}: {error}", path.display()))?;
+        RunPlan::of_stored(file, &mut Quietly(subject)).map_err(|broken| match broken {
+            Broken::Mistake(error) => format!("{}: {error}", path.display()),
+            broken => broken_text(&subject.spec, &series, file.run, &broken),
+        })?;
     plan.echo = echo;
     let report =
         subject.execute(&plan).map_err(|d| broken_text(&subject.spec, &series, file.run, &d))?;

@@ -141,8 +141,8 @@ mod tests {
                 "SIM_SEED: 'x' is not a seed: give a decimal number or 0x and up to 64 hexadecimal digits",
             ),
             (
-                &[("SIM_STRATEGY", "pos")],
-                "SIM_STRATEGY: strategy 'pos' comes with a later version: give one of portfolio, fifo, random, priority, fair, pct:D",
+                &[("SIM_STRATEGY", "dfs")],
+                "SIM_STRATEGY: strategy 'dfs' comes with a later version: give one of portfolio, fifo, random, sticky:N, pct:D, pos, urw, surw, delay:D, priority, fair",
             ),
             (
                 &[("SIM_RUN", "1"), ("SIM_RUNS", "2")],

@@ -34,8 +34,6 @@ pub(super) fn simtrace(
     report: &Report,
     failure: &Failure,
 ) -> Simtrace {
-    let expected =
-        plan.expected.map(|expected| (String::from("expected_choices"), expected.to_string()));
     Simtrace {
         package: spec.package.to_owned(),
         test: series.test.clone(),
@@ -43,7 +41,7 @@ pub(super) fn simtrace(
         base_seed: series.base,
         run,
         strategy: plan.policy.to_string(),
-        config: BTreeMap::from_iter(expected),
+        config: BTreeMap::new(),
         fingerprint: Some(report.fingerprint),
         schedule: Some(report.schedule),
         kind: failure.kind.name().to_owned(),

@@ -54,8 +54,9 @@ where
         }
         // What decides the run comes after the user's own settings: a seed fixed there would make all runs one.
         builder = (self.configure)(builder).seed(plan.seed).policy(plan.policy);
-        if let Some(expected) = plan.expected {
-            builder = builder.expected_choices(expected);
+        builder = builder.sync_points(true).census(plan.census);
+        if let Some(lesson) = &plan.lesson {
+            builder = builder.lesson(lesson.clone());
         }
         if let Some(log) = &plan.replay {
             builder = builder.replay(log.clone());
@@ -101,5 +102,5 @@ where
 
 /// What a run teaches whoever plans the next ones.
 pub(super) fn ended(report: &Report) -> Ended {
-    Ended { choices: report.choices, failed: report.end.failure().is_some() }
+    Ended { failed: report.end.failure().is_some(), lesson: report.lesson.clone() }
 }
