@@ -206,6 +206,17 @@ impl World {
         }
     }
 
+    /// If this task's grant is outstanding, it is so no longer. Threads that were released to carry it out compete like others.
+    fn end_grant(&mut self, id: TaskId) {
+        if self.gates.granted != Some(id) {
+            return;
+        }
+        self.gates.granted = None;
+        while let Some(thread) = self.carriers.pop_front() {
+            self.enable_thread(thread);
+        }
+    }
+
     fn begin_task(&mut self, id: TaskId) -> bool {
         let free = self.gates.granted.is_none();
         let Some(task) = self.gates.get(id) else { return false };
@@ -222,12 +233,7 @@ impl World {
         (task.woken, task.granted) = (false, task.object.is_known());
         task.turns += 1;
         let (actor, turns) = (task.actor, task.turns);
-        if self.gates.granted == Some(id) {
-            self.gates.granted = None;
-            while let Some(thread) = self.carriers.pop_front() {
-                self.enable_thread(thread);
-            }
-        }
+        self.end_grant(id);
         let before = core::mem::replace(&mut self.env.actor, actor);
         self.threads.get(me()).tasks.push((id, before));
         self.env.event(Kind::Poll, actor.path, u64::from(turns), 0, 0);
@@ -256,10 +262,8 @@ impl World {
     }
 
     fn close_task(&mut self, id: TaskId) {
-        let was_granted = self.gates.granted == Some(id);
-        if self.gates.remove(id).is_some() && was_granted {
-            self.gates.granted = None;
-        }
+        self.gates.remove(id);
+        self.end_grant(id);
     }
 
     /// Whether the running task gives up its turn before it touches the object of `kind` at `address`.

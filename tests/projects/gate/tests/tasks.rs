@@ -326,3 +326,17 @@ async fn destructors_run_with_the_turn() {
     });
     assert_eq!(told.await.unwrap(), 9);
 }
+
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_ends_with_a_ready_task_and_an_idle_thread() {
+    // The thread for blocking work waits for more, and is told of the end while a task that will never run has the turn.
+    task::spawn_blocking(|| ()).await.unwrap();
+    for _ in 0..3 {
+        tokio::spawn(async {
+            loop {
+                task::yield_now().await;
+            }
+        });
+    }
+}
