@@ -7,6 +7,7 @@ use crate::door::DoorKind;
 use crate::exit::{Code, Stop};
 use clap::{Args, Parser, Subcommand};
 use sim_core::choice::Seed;
+use sim_worker::Profile;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -137,12 +138,12 @@ pub(crate) struct TestArgs {
     /// Processes at once [default: number of cores].
     #[arg(short, long, value_name = "J", value_parser = parse::jobs)]
     pub(crate) jobs: Option<usize>,
-    /// How runs are scheduled: portfolio, fifo, random, priority, fair, pct:D [default: portfolio].
+    /// How runs are scheduled: portfolio, fifo, random, sticky:N, pct:D, pos, urw, surw, delay:D, priority, fair [default: portfolio].
     #[arg(long, value_name = "NAME[:ARG]", value_parser = parse::strategy)]
     pub(crate) strategy: Option<String>,
-    /// Which faults happen: none.
+    /// What befalls hosts and links: none, light, swarm, or a file [default: light for tests of sim, none for others].
     #[arg(long, value_name = "PROFILE", value_parser = parse::faults)]
-    pub(crate) faults: Option<String>,
+    pub(crate) faults: Option<Profile>,
     /// Take every N-th batch of 32 runs, from the K-th.
     #[arg(long, value_name = "K/N", value_parser = parse::shard)]
     pub(crate) shard: Option<parse::Shard>,
@@ -183,6 +184,9 @@ pub(crate) struct ReplayArgs {
     /// The strategy that the run was found with [default: portfolio].
     #[arg(long, value_name = "NAME[:ARG]", value_parser = parse::strategy, requires = "seed")]
     pub(crate) strategy: Option<String>,
+    /// The faults that it was found with [default: as for test].
+    #[arg(long, value_name = "PROFILE", value_parser = parse::faults, requires = "seed")]
+    pub(crate) faults: Option<Profile>,
     /// Print no event after this one.
     #[arg(long, value_name = "EVENT", value_parser = parse::count)]
     pub(crate) until: Option<u64>,

@@ -237,7 +237,8 @@ impl Total {
 
 fn order(entry: &Entry, task: Task, settings: &Settings, elapsed: Duration) -> Order {
     let runs = |first, count| {
-        Order::runs(settings.base.to_string(), entry.campaign.strategy(), first, count)
+        let order = Order::runs(settings.base.to_string(), entry.campaign.strategy(), first, count);
+        order.with_faults(settings.faults(entry.test.executable.door))
     };
     match task {
         Task::Stored(index) => Order::replay(&entry.stored[index].0),

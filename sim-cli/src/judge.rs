@@ -17,6 +17,7 @@ use crate::worker::{End, Failed, Order, Outcome, Scratch, Surroundings, Worker};
 use sim_core::choice::{Log, Seed};
 use sim_core::simtrace::Simtrace;
 use sim_core::trace::{Divergence, Fingerprint};
+use sim_worker::run::FAULTS;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     fn perform(&self, test: &Test, order: &Order) -> Result<Outcome, Stop> {
         let around = Surroundings::default();
+        let order = &order.clone().with_faults(self.settings.faults(test.executable.door));
         let outcome =
             Worker::start(test, order, self.scratch, &around, self.settings.stall)?.wait()?;
         outcome.check(&test.name)?;
@@ -96,6 +98,8 @@ impl Judge<'_> {
             log.map(|log| Log::parse(log.lines(), 1).map_err(|_| unreadable("log"))).transpose()?;
         let mut config =
             BTreeMap::from([(String::from("target"), test.executable.selection().join(" "))]);
+        let faults = finding.begin.faults.clone();
+        config.extend(faults.map(|faults| (FAULTS.to_owned(), faults)));
         let flavour = self.project.flavour();
         config.extend((!flavour.is_empty()).then(|| (String::from("build"), flavour.join(" "))));
         let door = test.executable.door;
@@ -130,7 +134,7 @@ impl Judge<'_> {
             seed: file.base_seed.to_string(),
             run: Some(file.run),
             run_seed: file.seed.to_string(),
-            strategy: file.strategy.clone(),
+            strategy: drawn(file),
             choices: file.log.as_ref().map(Log::len),
             ..told(&file.test, failed, path)
         }
@@ -152,7 +156,7 @@ impl Judge<'_> {
             seed: file.base_seed.to_string(),
             run: Some(file.run),
             run_seed: file.seed.to_string(),
-            strategy: file.strategy.clone(),
+            strategy: drawn(file),
             choices: file.log.as_ref().map(Log::len),
             ..told(&test.name, failed, path)
         })
@@ -238,6 +242,14 @@ fn difference(left: &Option<PathBuf>, right: &Option<PathBuf>) -> Result<Option<
             event: None,
             text: String::from("the process died in one of the two"),
         })),
+    }
+}
+
+/// How the run of a failure was made: its strategy, and its faults if it had any.
+fn drawn(file: &Simtrace) -> String {
+    match file.config.get(FAULTS) {
+        Some(faults) => format!("{}, faults {faults}", file.strategy),
+        None => file.strategy.clone(),
     }
 }
 

@@ -101,7 +101,8 @@ fn by_seed(args: &ReplayArgs) -> Result<Target, Stop> {
         )));
     };
     let strategy = args.strategy.clone().unwrap_or_else(|| String::from("portfolio"));
-    let order = Order::runs(seed.to_string(), strategy, args.run.unwrap_or(0), 1);
+    let order = Order::runs(seed.to_string(), strategy, args.run.unwrap_or(0), 1)
+        .with_faults(args.faults.unwrap_or(test.executable.door.faults()));
     Ok(Target { test: test.clone(), order, stored: None })
 }
 

@@ -11,6 +11,7 @@ use crate::door::DoorKind;
 use crate::exit::Stop;
 use crate::list::Test;
 use serde::Serialize;
+use sim_worker::Profile;
 use std::cell::Cell;
 use std::env;
 use std::fs::{self, File};
@@ -30,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) base: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strategy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) faults: Option<String>,
     pub(crate) first: u64,
     pub(crate) count: u64,
     pub(crate) own_runs: bool,
@@ -51,6 +54,12 @@ pub(crate) struct Order {
 pub(crate) const PROTOCOL: u64 = 1;
 
 impl Order {
+    /// The same runs with faults drawn from `profile`.
+    pub(crate) fn with_faults(mut self, profile: Profile) -> Self {
+        self.faults = Some(profile.to_string());
+        self
+    }
+
     /// Runs `first` to `first + count` of the series (`base`, `strategy`).
     pub(crate) fn runs(base: String, strategy: String, first: u64, count: u64) -> Self {
         let (base, strategy) = (Some(base), Some(strategy));

@@ -4,6 +4,7 @@
 //! points from. No batch knows of another, so a run is repeated by repeating its head and itself, and processes and
 //! machines can divide the batches.
 
+use crate::faults::{Faults, Profile};
 use crate::run::{Broken, Ended, Perform, RunPlan};
 use crate::strategy::Strategy;
 use sim_core::choice::Seed;
@@ -21,6 +22,8 @@ pub struct Series {
     pub base: Seed,
     /// What picks their policies.
     pub strategy: Strategy,
+    /// What draws their faults.
+    pub faults: Profile,
 }
 
 impl Series {
@@ -35,6 +38,20 @@ impl Series {
     pub fn policy(&self, run: u64) -> PolicyKind {
         self.strategy.policy(self.seed(run), is_head(run))
     }
+
+    /// The faults of run `run`: those of its batch, but none in the very first run of all.
+    #[must_use]
+    pub fn faults(&self, run: u64) -> Faults {
+        match run {
+            0 => Faults::default(),
+            _ => self.faults.draw(self.seed(head(run))),
+        }
+    }
+}
+
+/// The first run of `run`'s batch.
+fn head(run: u64) -> u64 {
+    run / BATCH_RUNS * BATCH_RUNS
 }
 
 /// Whether `run` is the first of its batch.
@@ -67,18 +84,18 @@ impl<'s> Planner<'s> {
             return Ok(self.head(run));
         }
         let lesson = if policy.learns() { Some(self.lesson_of(performer, run)?) } else { None };
-        Ok(RunPlan::by_seed(self.series.seed(run), policy, lesson))
+        let plan = RunPlan::by_seed(self.series.seed(run), policy, lesson);
+        Ok(RunPlan { faults: self.series.faults(run), ..plan })
     }
 
     fn head(&self, run: u64) -> RunPlan {
         let plan = RunPlan::by_seed(self.series.seed(run), PolicyKind::Fifo, None);
-        RunPlan { census: true, ..plan }
+        RunPlan { census: true, faults: self.series.faults(run), ..plan }
     }
 
     fn lesson_of(&mut self, performer: &mut impl Perform, run: u64) -> Result<Lesson, Broken> {
-        let batch = run / BATCH_RUNS;
-        if self.lesson.as_ref().is_none_or(|(known, _)| *known != batch) {
-            let head = batch * BATCH_RUNS;
+        let head = head(run);
+        if self.lesson.as_ref().is_none_or(|(known, _)| *known != head) {
             let ended = performer.perform(&self.head(head))?;
             self.learn(head, ended);
         }
@@ -88,7 +105,7 @@ impl<'s> Planner<'s> {
     /// Takes note of what a run has taught; only heads do.
     pub fn learn(&mut self, run: u64, ended: Ended) {
         if is_head(run) {
-            self.lesson = Some((run / BATCH_RUNS, ended.lesson.unwrap_or_default()));
+            self.lesson = Some((run, ended.lesson.unwrap_or_default()));
         }
     }
 }

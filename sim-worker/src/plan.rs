@@ -6,6 +6,7 @@
 //! | `test` | full name of the test, from which seeds are derived; a native test knows its own | none |
 //! | `base` | base seed | must be there, but for a replay |
 //! | `strategy` | as on the command line | `portfolio` |
+//! | `faults` | a profile as on the command line | `none` |
 //! | `first`, `count` | the runs to perform | 0, 1 |
 //! | `own_runs` | whether the attribute's `runs` is to cut the slice | `false` |
 //! | `stop` | end at the first failure | `true` |
@@ -16,6 +17,7 @@
 //! | `echo` | print the last run's log lines and panics as they happen | `false` |
 //! | `thread` | name of the threads that carry the runs | `sim` |
 
+use crate::faults::Profile;
 use crate::json::{self, Value};
 use crate::strategy::Strategy;
 use core::time::Duration;
@@ -35,6 +37,8 @@ pub struct Plan {
     pub base: Seed,
     /// What picks the policies of the runs.
     pub strategy: Strategy,
+    /// What draws the faults of the runs.
+    pub faults: Profile,
     /// The first run.
     pub first: u64,
     /// How many runs.
@@ -82,6 +86,7 @@ impl Plan {
                 .read("base", |text| text.parse().map_err(|e| format!("{e}")))?
                 .unwrap_or_default(),
             strategy: fields.read("strategy", str::parse)?.unwrap_or_default(),
+            faults: fields.read("faults", str::parse)?.unwrap_or_default(),
             first: fields.number("first")?.unwrap_or(0),
             count: fields.number("count")?.unwrap_or(1),
             own_runs: fields.truth("own_runs", false)?,
@@ -153,13 +158,14 @@ mod tests {
 
     #[test]
     fn a_full_plan_is_read() {
-        let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","first":33,"count":4,"own_runs":true,
+        let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","faults":"swarm","first":33,"count":4,"own_runs":true,
             "stop":false,"deadline_ms":1500,"record":true,"replay":"a/b","trace":"c","echo":true,"thread":"x"}"#;
         let plan = Plan::parse(text).unwrap();
         let expected = Plan {
             test: Some(String::from("a::b")),
             base: Seed::from_u64(42),
             strategy: "pct:5".parse().unwrap(),
+            faults: Profile::Swarm,
             first: 33,
             count: 4,
             own_runs: true,

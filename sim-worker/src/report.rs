@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `sim` | first of all | `protocol`, `version`, `test`, `runs` (of the attribute) |
 //! | `refused` | the plan cannot be carried out | `message` |
-//! | `begin` | before a run | `run`, `seed`, `strategy` |
+//! | `begin` | before a run | `run`, `seed`, `strategy`, `faults` |
 //! | `run` | after it | `run`, `outcome` (`done` or a kind), the report |
 //! | `defect` | the simulation broke | `run`, `message` |
 //! | `end` | after the last run | |
@@ -65,7 +65,8 @@ pub fn hello(test: &str, runs: Option<u64>) -> Object {
 #[must_use]
 pub fn begin(run: u64, plan: &RunPlan) -> Object {
     let line = Object::event("begin").number("run", run).text("seed", &plan.seed.to_string());
-    line.text("strategy", &plan.policy.to_string())
+    let line = line.text("strategy", &plan.policy.to_string());
+    if plan.faults.is_none() { line } else { line.text("faults", &plan.faults.to_string()) }
 }
 
 /// The line after a run.

@@ -1,10 +1,14 @@
 //! What one run is to be.
 
 use crate::batch::{Planner, Series};
+use crate::faults::{Faults, Profile};
 use crate::strategy::Strategy;
 use sim_core::choice::{Log, Seed};
 use sim_core::policy::{Lesson, PolicyError, PolicyKind};
 use sim_core::simtrace::Simtrace;
+
+/// The key of a stored failure's faults in its configuration.
+pub const FAULTS: &str = "faults";
 
 /// What one run is to be.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub struct RunPlan {
     pub lesson: Option<Lesson>,
     /// Whether the run is counted, to teach others.
     pub census: bool,
+    /// What befalls hosts and links.
+    pub faults: Faults,
     /// The log to follow instead of the seed.
     pub replay: Option<Log>,
     /// Whether to keep the choice log.
@@ -39,6 +45,7 @@ impl RunPlan {
             policy,
             lesson,
             census: false,
+            faults: Faults::default(),
             replay: None,
             record: false,
             keep_trace: false,
@@ -55,29 +62,30 @@ impl RunPlan {
         self
     }
 
-    /// The run that a stored failure describes by its log, with every event kept.
-    #[must_use]
-    pub fn by_log(seed: Seed, log: Log) -> Self {
-        // A log needs no policy, so one that this version does not have is no obstacle.
-        let by_seed = Self::by_seed(seed, PolicyKind::Fifo, None);
-        Self { replay: Some(log), keep_trace: true, ..by_seed }
-    }
-
     /// The run that a stored failure describes, with every event kept: by its log, or by seed where none could be had, after
     /// the head of its batch.
     ///
     /// # Errors
     /// A strategy that this version cannot read, or a head that could not be run.
     pub fn of_stored(file: &Simtrace, performer: &mut impl Perform) -> Result<Self, Broken> {
+        let faults = match file.config.get(FAULTS) {
+            Some(text) => {
+                text.parse().map_err(|error| Broken::Mistake(format!("{FAULTS}: {error}")))?
+            }
+            None => Faults::default(),
+        };
         if let Some(log) = &file.log {
-            return Ok(Self::by_log(file.seed, log.clone()));
+            // A log needs no policy, so one that this version does not have is no obstacle.
+            let plan = Self::by_seed(file.seed, PolicyKind::Fifo, None);
+            return Ok(Self { replay: Some(log.clone()), faults, keep_trace: true, ..plan });
         }
         let policy = file
             .strategy
             .parse()
             .map_err(|error: PolicyError| Broken::Mistake(format!("strategy: {error}")))?;
         let strategy = Strategy::Policy(policy);
-        let series = Series { test: file.test.clone(), base: file.base_seed, strategy };
+        let faults = Profile::These(faults);
+        let series = Series { test: file.test.clone(), base: file.base_seed, strategy, faults };
         let plan = Planner::new(&series).plan(performer, file.run)?;
         Ok(Self { keep_trace: true, ..plan })
     }

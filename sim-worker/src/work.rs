@@ -67,7 +67,12 @@ fn slice(
     lines: &mut Lines,
     performer: &mut impl Perform,
 ) -> Result<(), Stop> {
-    let series = Series { test: test.to_owned(), base: plan.base, strategy: plan.strategy };
+    let series = Series {
+        test: test.to_owned(),
+        base: plan.base,
+        strategy: plan.strategy,
+        faults: plan.faults,
+    };
     let mut planner = Planner::new(&series);
     #[expect(
         clippy::disallowed_methods,

@@ -70,6 +70,13 @@ impl Universe {
         self.fabric.cut(from, to);
     }
 
+    /// Ends the cut of the link from one host to another.
+    pub fn mend(&mut self, env: &mut Env, from: HostId, to: HostId) {
+        let whom = self.hosts[from.index()].path;
+        env.event(Kind::Fault, whom, Fault::Cut as u64, 0, to.index() as u64);
+        self.fabric.heal_cut(from, to);
+    }
+
     /// Cuts all links of a host.
     pub fn isolate(&mut self, env: &mut Env, host: HostId) {
         Fault::Isolation.note(env, self.hosts[host.index()].path, 0);

@@ -1,5 +1,6 @@
 //! How a simulated run is described.
 
+use crate::faults::Faults;
 use crate::log;
 use crate::runtime::SimRuntime;
 use sim_core::Env;
@@ -29,6 +30,7 @@ pub struct Builder {
     keep_trace: bool,
     echo: bool,
     hosts: Vec<String>,
+    faults: Faults,
     config: RuntimeConfig,
     world: WorldConfig,
 }
@@ -147,6 +149,29 @@ impl Builder {
         self
     }
 
+    /// What befalls hosts and links while the run lasts; see [`faults`](crate::faults).
+    ///
+    /// ```
+    /// use sim::faults::{FaultKind, Faults};
+    /// let faults = Faults::default().with(FaultKind::Crash, 2);
+    /// let run = sim::Builder::new().seed(3).faults(faults).run(|| async {
+    ///     let starts = std::rc::Rc::new(std::cell::Cell::new(0));
+    ///     let counter = starts.clone();
+    ///     sim::host("db").run(move || {
+    ///         counter.set(counter.get() + 1);
+    ///         std::future::pending()
+    ///     });
+    ///     sim::time::sleep(std::time::Duration::from_secs(60)).await;
+    ///     starts.get()
+    /// });
+    /// assert!(run.unwrap() > 5, "it crashed again and again");
+    /// ```
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
     /// All limits and costs at once.
     #[must_use]
     pub fn config(mut self, config: RuntimeConfig) -> Self {
@@ -181,7 +206,8 @@ impl Builder {
         }
         let mut engine = Engine::new(self.config, env, policy, Box::new(universe), None)?;
         engine.silence_panics(!self.echo);
-        Ok(SimRuntime::new(engine, log::Lines { kept: self.keep_trace, echoed: self.echo }))
+        let lines = log::Lines { kept: self.keep_trace, echoed: self.echo };
+        Ok(SimRuntime::new(engine, lines, self.faults))
     }
 
     /// Makes the runtime and runs one future to its end.

@@ -57,6 +57,11 @@ pub fn current() -> Host {
 }
 
 impl Host {
+    /// The host of this number, which must be there.
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self { id: HostId::new(number) }
+    }
+
     /// Its number.
     #[must_use]
     pub fn id(self) -> HostId {

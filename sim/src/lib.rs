@@ -32,6 +32,7 @@
 //! - [`test`](macro@test) and [`main`](macro@main): the attributes.
 
 mod builder;
+pub mod faults;
 pub mod fs;
 #[doc(hidden)]
 pub mod harness;

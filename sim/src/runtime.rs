@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::faults::{self, Faults};
 use crate::log::Lines;
 use sim_core::backend::Backend;
 use sim_core::choice::{Choices, Odometer, Seed};
@@ -59,11 +60,12 @@ pub trait Runtime {
 pub struct SimRuntime {
     engine: Engine,
     lines: Lines,
+    faults: Faults,
 }
 
 impl SimRuntime {
-    pub(crate) fn new(engine: Engine, lines: Lines) -> Self {
-        Self { engine, lines }
+    pub(crate) fn new(engine: Engine, lines: Lines, faults: Faults) -> Self {
+        Self { engine, lines, faults }
     }
 
     /// Runs until `future` has ended.
@@ -84,7 +86,18 @@ impl SimRuntime {
     ) -> Run<F::Output> {
         let _lines = self.lines.put_in_place();
         let future = self.engine.enter(root);
-        self.engine.run(future)
+        if self.faults.is_none() {
+            return self.engine.run(future);
+        }
+        let faults = self.faults;
+        self.engine.run(async move {
+            let driver = crate::task::Builder::new().name("faults").spawn(faults::drive(faults));
+            let output = future.await;
+            driver.abort();
+            // It has nothing to say but that it was aborted, or was done before.
+            let _ = driver.await;
+            output
+        })
     }
 
     /// Ends the run and gives the odometer back, to be advanced for the next one.

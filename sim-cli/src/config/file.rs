@@ -4,6 +4,7 @@ use super::parse::{self, Format};
 use crate::door::DoorKind;
 use crate::exit::Stop;
 use sim_core::choice::Seed;
+use sim_worker::Profile;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub(crate) struct SimToml {
     pub(crate) jobs: Option<usize>,
     pub(crate) strategy: Option<String>,
     pub(crate) door: Option<DoorKind>,
-    pub(crate) faults: Option<String>,
+    pub(crate) faults: Option<Profile>,
     pub(crate) fail_fast: Option<bool>,
     pub(crate) format: Option<Format>,
     pub(crate) stall: Option<Duration>,

@@ -9,6 +9,7 @@ use crate::exit::Stop;
 use file::{Override, SimToml};
 use parse::{Format, Shard};
 use sim_core::choice::Seed;
+use sim_worker::Profile;
 use std::env;
 use std::path::Path;
 use std::thread;
@@ -40,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) stop_at: StopAt,
     pub(crate) format: Format,
     pub(crate) stall: Duration,
+    faults: Option<Profile>,
     pub(crate) general: Budget,
     tests: Vec<Override>,
     /// What was said outside `sim.toml`, which its sections for tests do not override.
@@ -87,8 +89,8 @@ impl Settings {
     }
 
     fn of(args: &TestArgs, variables: Variables, file: SimToml) -> Result<Self, Stop> {
-        // Only `none` passes the parser in this version, and it is what happens. The door is the project's, see `door`.
-        let _ = (&args.faults, variables.faults, file.faults, variables.door, file.door);
+        // The door is the project's, see `door`.
+        let _ = (variables.door, file.door);
         let said = Budget { runs: args.runs, time: args.time, strategy: args.strategy.clone() };
         let said = said.or(Budget {
             runs: variables.runs,
@@ -109,10 +111,16 @@ impl Settings {
             stop_at,
             format: args.format.or(variables.format).or(file.format).unwrap_or_default(),
             stall: args.stall.or(file.stall).unwrap_or(STALL),
+            faults: args.faults.or(variables.faults).or(file.faults),
             general,
             tests: file.tests,
             said,
         })
+    }
+
+    /// What befalls the hosts and links of tests that enter by `door`.
+    pub(crate) fn faults(&self, door: DoorKind) -> Profile {
+        self.faults.unwrap_or(door.faults())
     }
 
     /// What a test gets. Of several sections of `sim.toml` that name it, the one with the longest text counts.
@@ -137,7 +145,7 @@ struct Variables {
     jobs: Option<usize>,
     strategy: Option<String>,
     door: Option<DoorKind>,
-    faults: Option<String>,
+    faults: Option<Profile>,
     shard: Option<Shard>,
     format: Option<Format>,
 }

@@ -4,13 +4,9 @@
 
 use crate::door::DoorKind;
 use sim_core::choice::Seed;
-use sim_core::policy::PolicyKind;
+use sim_worker::{Profile, Strategy};
+use std::fs;
 use std::time::Duration;
-
-/// The strategies that are there.
-const STRATEGIES: &str = "portfolio, fifo, random, priority, fair, pct:D";
-/// Those that are not yet.
-const STRATEGIES_LATER: [&str; 7] = ["sticky", "pos", "urw", "surw", "delay", "dfs", "guided"];
 
 /// Which batches of a campaign are this process's: every `of`-th, from the `this`-th, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,30 +76,24 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn strategy(text: &str) -> Result<String, String> {
-    let name = text.split(':').next().unwrap_or_default();
-    if STRATEGIES_LATER.contains(&name) {
-        return Err(format!("'{text}' comes with a later version: give one of {STRATEGIES}"));
-    }
-    match text {
-        "portfolio" => Ok(text.to_owned()),
-        _ => match text.parse::<PolicyKind>() {
-            Ok(policy) => Ok(policy.to_string()),
-            Err(_) => Err(format!("'{text}' is not a strategy: give one of {STRATEGIES}")),
-        },
-    }
+    text.parse::<Strategy>().map(|strategy| strategy.to_string())
 }
 
 pub(crate) fn door(text: &str) -> Result<DoorKind, String> {
     text.parse()
 }
 
-pub(crate) fn faults(text: &str) -> Result<String, String> {
-    match text {
-        "none" => Ok(text.to_owned()),
-        _ => {
-            Err(format!("'{text}' comes with a later version: give none, or leave the option out"))
+/// A profile by its name, by what it is made of, or by a file that holds that.
+pub(crate) fn faults(text: &str) -> Result<Profile, String> {
+    text.parse().or_else(|error| match fs::read_to_string(text) {
+        Ok(content) => {
+            content.parse().map(Profile::These).map_err(|error| format!("{text}: {error}"))
         }
-    }
+        Err(_) if text.contains('=') => Err(error),
+        Err(_) => Err(format!(
+            "'{text}' is neither a profile nor a file: give none, light, swarm, a file, or faults such as crash=8,pause=4"
+        )),
+    })
 }
 
 pub(crate) fn shard(text: &str) -> Result<Shard, String> {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use sim_worker::Profile;
 
 /// How a project enters the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,16 @@ pub(crate) enum DoorKind {
     Tokio,
     /// The executables as cargo builds them, with an object loaded before them.
     Libc,
+}
+
+impl DoorKind {
+    /// What befalls hosts and links where nobody says: a project that was not written for it is left in peace.
+    pub(crate) const fn faults(self) -> Profile {
+        match self {
+            Self::Native => Profile::Light,
+            Self::Tokio | Self::Libc => Profile::None,
+        }
+    }
 }
 
 impl fmt::Display for DoorKind {

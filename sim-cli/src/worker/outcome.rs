@@ -21,6 +21,7 @@ pub(crate) struct Begin {
     pub(crate) run: u64,
     pub(crate) seed: String,
     pub(crate) strategy: String,
+    pub(crate) faults: Option<String>,
 }
 
 /// The line after a run.

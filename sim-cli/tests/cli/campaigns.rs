@@ -202,3 +202,53 @@ fn two_recorded_executions_are_compared() {
         said.out
     );
 }
+
+/// A server that keeps what it was told in memory: it forgets when it crashes, and at no other time.
+const FORGETFUL: &str = r#"
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[sim::test]
+async fn remembers() {
+    let told = Rc::new(Cell::new(0));
+    let memory = told.clone();
+    sim::host("db").run(move || {
+        memory.set(0);
+        let memory = memory.clone();
+        async move {
+            loop {
+                sim::time::sleep(Duration::from_millis(100)).await;
+                memory.set(memory.get() + 1);
+            }
+        }
+    });
+    let mut last = 0;
+    for _ in 0..100 {
+        sim::time::sleep(Duration::from_secs(1)).await;
+        assert!(told.get() >= last, "it has forgotten {} of them", last - told.get());
+        last = told.get();
+    }
+}
+"#;
+
+#[test]
+fn a_bug_that_needs_a_crash_is_found_with_faults_and_replayed() {
+    let project = Project::new("forgetful", FORGETFUL);
+    project.sim("test --seed 1 --runs 64").exits(0);
+    let found = project.sim("test --seed 1 --runs 256 --faults swarm --no-shrink").exits(1);
+    assert!(found.out.contains("it has forgotten"), "{}", found.out);
+    assert!(found.out.contains(", faults "), "what befell it is said: {}", found.out);
+    let [file] = <[String; 1]>::try_from(project.stored()).unwrap();
+    let stored = fs::read_to_string(project.root.join(&file)).unwrap();
+    assert!(
+        stored.contains("\nconfig: faults=") && stored.contains("\nfault.episode.begin "),
+        "{stored}"
+    );
+    let replayed = project.sim(&format!("replay {file}")).exits(1);
+    assert!(replayed.out.ends_with("\nthe same failure\n"), "{}", replayed.out);
+    fs::remove_file(project.root.join(&file)).unwrap();
+    fs::write(project.root.join("profile"), "crash = 4\nevery = \"1s\"\nuntil = \"60s\"\n")
+        .unwrap();
+    project.sim("test --seed 1 --runs 2 --faults profile --no-shrink").exits(1);
+}

@@ -22,7 +22,7 @@ fn wrong_words_are_refused_before_anything_is_built() {
         "test --strategy luck",
         "test --shard 3/2",
         "test --shard 0/2",
-        "test --faults swarm",
+        "test --faults heavy",
         "test --format xml",
         "test --sede 1",
         "test --fail-fast --no-fail-fast",
@@ -67,7 +67,7 @@ fn wrong_variables_and_files_are_refused() {
         ("SIM_RUNS", "0"),
         ("SIM_JOBS", "-1"),
         ("SIM_RUN", "3"),
-        ("SIM_STRATEGY", "pos"),
+        ("SIM_STRATEGY", "dfs"),
     ] {
         tell(&format!("{}={}", variable.0, variable.1), project.sim_with("test", variable));
     }

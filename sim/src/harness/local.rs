@@ -11,7 +11,7 @@ use core::ops::Range;
 use sim_core::choice::Seed;
 use sim_core::rt::{Failure, Report};
 use sim_core::simtrace::{self, Simtrace};
-use sim_worker::{Broken, Planner, RunPlan, Series, Strategy};
+use sim_worker::{Broken, Planner, Profile, RunPlan, Series, Strategy};
 use std::path::{Path, PathBuf};
 
 /// How many seeds a test gets where nobody says.
@@ -66,7 +66,8 @@ fn series(spec: &TestSpec, settings: &Settings) -> Result<Series, String> {
         .seed
         .map_or_else(|| spec.seed.map(attribute).transpose(), |seed| Ok(Some(seed)))?;
     let strategy = settings.strategy.unwrap_or(Strategy::Portfolio);
-    Ok(Series { test: spec.full_name(), base: seed.unwrap_or_default(), strategy })
+    let faults = settings.faults.unwrap_or(Profile::Light);
+    Ok(Series { test: spec.full_name(), base: seed.unwrap_or_default(), strategy, faults })
 }
 
 /// Runs seeds until one fails.
@@ -215,8 +216,8 @@ where
     Fut: Future<Output = T> + 'static,
     T: Verdict + 'static,
 {
-    let series =
-        Series { test: file.test.clone(), base: file.base_seed, strategy: Strategy::Portfolio };
+    let (strategy, faults) = (Strategy::Portfolio, Profile::None);
+    let series = Series { test: file.test.clone(), base: file.base_seed, strategy, faults };
     let mut plan =
         RunPlan::of_stored(file, &mut Quietly(subject)).map_err(|broken| match broken {
             Broken::Mistake(error) => format!("{}: {error}", path.display()),

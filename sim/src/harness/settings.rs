@@ -1,7 +1,7 @@
 //! The `SIM_*` variables: the only place where a test looks at its environment, before any run begins.
 
 use sim_core::choice::Seed;
-use sim_worker::Strategy;
+use sim_worker::{Profile, Strategy};
 use std::env;
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) seed: Option<Seed>,
     /// `SIM_STRATEGY`: how runs are scheduled.
     pub(super) strategy: Option<Strategy>,
+    /// `SIM_FAULTS`: what befalls hosts and links.
+    pub(super) faults: Option<Profile>,
     /// `SIM_REPLAY`: the file of the failure to run again, and nothing else.
     pub(super) replay: Option<PathBuf>,
 }
@@ -55,6 +57,9 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Mode,
             .transpose()?,
         strategy: lookup("SIM_STRATEGY")?
             .map(|text| text.parse().map_err(|e| format!("SIM_STRATEGY: {e}")))
+            .transpose()?,
+        faults: lookup("SIM_FAULTS")?
+            .map(|text| text.parse().map_err(|e| format!("SIM_FAULTS: {e}")))
             .transpose()?,
         replay: lookup("SIM_REPLAY")?.map(PathBuf::from),
     };

@@ -4,6 +4,7 @@ use super::TestSpec;
 use sim_core::rt::{Failure, Report};
 use sim_core::simtrace::{FAILURES, Simtrace};
 use sim_worker::report::last_lines;
+use sim_worker::run::FAULTS;
 use sim_worker::{RunPlan, Series};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -34,6 +35,10 @@ pub(super) fn simtrace(
     report: &Report,
     failure: &Failure,
 ) -> Simtrace {
+    let mut config = BTreeMap::new();
+    if !plan.faults.is_none() {
+        config.insert(FAULTS.to_owned(), plan.faults.to_string());
+    }
     Simtrace {
         package: spec.package.to_owned(),
         test: series.test.clone(),
@@ -41,7 +46,7 @@ pub(super) fn simtrace(
         base_seed: series.base,
         run,
         strategy: plan.policy.to_string(),
-        config: BTreeMap::new(),
+        config,
         fingerprint: Some(report.fingerprint),
         schedule: Some(report.schedule),
         kind: failure.kind.name().to_owned(),
@@ -68,8 +73,10 @@ pub(super) fn headline(spec: &TestSpec, failure: &Failure) -> String {
 
 /// Which run it was.
 pub(super) fn circumstances(series: &Series, run: u64, plan: &RunPlan, report: &Report) -> String {
+    let faults =
+        if plan.faults.is_none() { String::new() } else { format!("faults: {}\n", plan.faults) };
     format!(
-        "run {run} of base seed {}, run seed {}, strategy {}: {} choices in {} turns, {} simulated\n",
+        "{faults}run {run} of base seed {}, run seed {}, strategy {}: {} choices in {} turns, {} simulated\n",
         series.base, plan.seed, plan.policy, report.choices, report.steps, report.elapsed
     )
 }
