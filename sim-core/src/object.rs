@@ -18,7 +18,7 @@ pub enum ObjectKind {
     Unknown,
     /// A lock, a semaphore, a shared variable.
     Lock,
-    /// A channel, a notification, a one-time cell.
+    /// A channel.
     Channel,
     /// A socket, a pipe, an end of a connection.
     Socket,
@@ -26,6 +26,12 @@ pub enum ObjectKind {
     File,
     /// A machine: what arrives at it, and its tasks' calls into its network.
     Host,
+    /// A notification, a barrier, a one-time cell.
+    Signal,
+    /// A task, whose end another waits for.
+    Task,
+    /// A timer. Nobody but its task touches it.
+    Timer,
 }
 
 impl fmt::Display for ObjectKind {
@@ -37,22 +43,28 @@ impl fmt::Display for ObjectKind {
             Self::Socket => "a socket",
             Self::File => "a file",
             Self::Host => "the network",
+            Self::Signal => "a notification",
+            Self::Task => "a task",
+            Self::Timer => "a timer",
         })
     }
 }
 
 /// The kinds, by the number that an object carries in its lowest bits.
-const KINDS: [ObjectKind; 6] = [
+const KINDS: [ObjectKind; 9] = [
     ObjectKind::Unknown,
     ObjectKind::Lock,
     ObjectKind::Channel,
     ObjectKind::Socket,
     ObjectKind::File,
     ObjectKind::Host,
+    ObjectKind::Signal,
+    ObjectKind::Task,
+    ObjectKind::Timer,
 ];
 
-/// How many bits the kind takes.
-const KIND_BITS: u64 = 7;
+/// The bits that the kind takes.
+const KIND_BITS: u64 = 15;
 
 impl Object {
     /// Nothing that is known: races with nobody.

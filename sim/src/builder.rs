@@ -73,6 +73,36 @@ impl Builder {
 
     /// Whether tasks may be interrupted before they touch what they share, as on several threads they could be. A
     /// `#[sim::test]` has them on, a plain run only where it is told so here.
+    ///
+    /// A lock that nobody contends for is taken without a wait, so that two tasks that read in one turn and write in the next seem to be
+    /// safe. They are not:
+    ///
+    /// ```
+    /// use sim::sync::Mutex;
+    /// use std::rc::Rc;
+    ///
+    /// /// The bug: another may deposit between the two locks.
+    /// async fn deposit(account: Rc<Mutex<u32>>) {
+    ///     let seen = *account.lock().await;
+    ///     *account.lock().await = seen + 1;
+    /// }
+    ///
+    /// /// What is on the account after two deposits.
+    /// fn balance(seed: u64, sync_points: bool) -> u32 {
+    ///     let run = sim::Builder::new().seed(seed).policy(sim::PolicyKind::Random);
+    ///     run.sync_points(sync_points).run(|| async {
+    ///         let account = Rc::new(Mutex::new(0));
+    ///         let deposits = [(); 2].map(|()| sim::spawn(deposit(Rc::clone(&account))));
+    ///         for deposit in deposits {
+    ///             deposit.await.unwrap();
+    ///         }
+    ///         *account.lock().await
+    ///     }).unwrap()
+    /// }
+    ///
+    /// assert!((0..100).all(|seed| balance(seed, false) == 2), "between waits nobody comes in between");
+    /// assert!((0..100).any(|seed| balance(seed, true) == 1), "an update is lost");
+    /// ```
     #[must_use]
     pub fn sync_points(mut self, sync_points: bool) -> Self {
         self.config.sync_points = sync_points;

@@ -18,6 +18,8 @@ pub use sim_core::backend::{AttributeChange, Entry, FileKind, Metadata, SeekTo, 
 use bytes::Bytes;
 use sim_core::Fd;
 use sim_core::backend::{self, Lock, LockMode, LockOwner, Op, Output, Place};
+use sim_core::choice::{Path, name_hash};
+use sim_core::object::{Object, ObjectKind};
 use sim_core::rt::{self, Submission};
 use std::io;
 
@@ -82,8 +84,9 @@ impl OpenOptions {
     /// # Errors
     /// As open(2).
     pub async fn open(self, path: &str) -> io::Result<File> {
-        match rt::submit(Op::Open { path: path.into(), options: self.0 }).await? {
-            Output::Fd(fd) => Ok(File { fd }),
+        let file = object(path);
+        match rt::submit_at(Op::Open { path: path.into(), options: self.0 }, file).await? {
+            Output::Fd(fd) => Ok(File { fd, file }),
             other => unreachable!("open answers a descriptor, not {other:?}"),
         }
     }
@@ -93,6 +96,8 @@ impl OpenOptions {
 #[derive(Debug)]
 pub struct File {
     fd: Fd,
+    /// The name it was opened by: whoever opens it by another is not known to touch the same file.
+    file: Object,
 }
 
 impl File {
@@ -117,7 +122,7 @@ impl File {
     /// # Errors
     /// As read(2).
     pub async fn read(&mut self, len: usize) -> io::Result<Bytes> {
-        data(rt::submit(Op::Read { fd: self.fd, offset: None, len })).await
+        data(rt::submit_at(Op::Read { fd: self.fd, offset: None, len }, self.file)).await
     }
 
     /// Reads up to `len` bytes at `offset`.
@@ -125,7 +130,7 @@ impl File {
     /// # Errors
     /// As pread(2).
     pub async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        data(rt::submit(Op::Read { fd: self.fd, offset: Some(offset), len })).await
+        data(rt::submit_at(Op::Read { fd: self.fd, offset: Some(offset), len }, self.file)).await
     }
 
     /// Reads from the file's position to its end.
@@ -148,7 +153,8 @@ impl File {
     /// # Errors
     /// As write(2).
     pub async fn write(&mut self, data: impl Into<Bytes>) -> io::Result<u64> {
-        len(rt::submit(Op::Write { fd: self.fd, offset: None, data: data.into() })).await
+        len(rt::submit_at(Op::Write { fd: self.fd, offset: None, data: data.into() }, self.file))
+            .await
     }
 
     /// Writes all of `data`.
@@ -169,7 +175,11 @@ impl File {
     /// # Errors
     /// As pwrite(2).
     pub async fn write_at(&self, offset: u64, data: impl Into<Bytes>) -> io::Result<u64> {
-        len(rt::submit(Op::Write { fd: self.fd, offset: Some(offset), data: data.into() })).await
+        len(rt::submit_at(
+            Op::Write { fd: self.fd, offset: Some(offset), data: data.into() },
+            self.file,
+        ))
+        .await
     }
 
     /// Moves the file's position: the new one.
@@ -177,7 +187,7 @@ impl File {
     /// # Errors
     /// As lseek(2).
     pub async fn seek(&mut self, to: SeekTo) -> io::Result<u64> {
-        len(rt::submit(Op::Seek { fd: self.fd, to })).await
+        len(rt::submit_at(Op::Seek { fd: self.fd, to }, self.file)).await
     }
 
     /// Sets the length.
@@ -185,7 +195,7 @@ impl File {
     /// # Errors
     /// As ftruncate(2).
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
-        done(rt::submit(Op::Truncate { fd: self.fd, len })).await
+        done(rt::submit_at(Op::Truncate { fd: self.fd, len }, self.file)).await
     }
 
     /// Makes data and metadata durable.
@@ -193,7 +203,7 @@ impl File {
     /// # Errors
     /// As fsync(2).
     pub async fn sync_all(&self) -> io::Result<()> {
-        done(rt::submit(Op::Sync { fd: self.fd, data_only: false })).await
+        done(rt::submit_at(Op::Sync { fd: self.fd, data_only: false }, self.file)).await
     }
 
     /// Makes the data durable, and what is needed to read it back.
@@ -201,7 +211,7 @@ impl File {
     /// # Errors
     /// As fdatasync(2).
     pub async fn sync_data(&self) -> io::Result<()> {
-        done(rt::submit(Op::Sync { fd: self.fd, data_only: true })).await
+        done(rt::submit_at(Op::Sync { fd: self.fd, data_only: true }, self.file)).await
     }
 
     /// What the file is.
@@ -209,7 +219,7 @@ impl File {
     /// # Errors
     /// As fstat(2).
     pub async fn metadata(&self) -> io::Result<Metadata> {
-        metadata_of(rt::submit(Op::StatFd { fd: self.fd })).await
+        metadata_of(rt::submit_at(Op::StatFd { fd: self.fd }, self.file)).await
     }
 
     /// Changes permissions, owners and times.
@@ -217,7 +227,7 @@ impl File {
     /// # Errors
     /// As fchmod(2), fchown(2) and futimens(3).
     pub async fn set_attributes(&self, change: AttributeChange) -> io::Result<()> {
-        done(rt::submit(Op::SetAttributes { of: Place::Fd(self.fd), change })).await
+        done(rt::submit_at(Op::SetAttributes { of: Place::Fd(self.fd), change }, self.file)).await
     }
 
     /// Takes a lock of the whole file, alone, if nobody else has one.
@@ -246,7 +256,7 @@ impl File {
 
     async fn flock(&self, mode: LockMode) -> io::Result<()> {
         let lock = Lock { owner: LockOwner::Flock, mode, start: 0, end: u64::MAX };
-        done(rt::submit(Op::Lock { fd: self.fd, lock })).await
+        done(rt::submit_at(Op::Lock { fd: self.fd, lock }, self.file)).await
     }
 }
 
@@ -277,7 +287,7 @@ pub async fn write(path: &str, data: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As rename(2).
 pub async fn rename(from: &str, to: &str) -> io::Result<()> {
-    done(rt::submit(Op::Rename { from: from.into(), to: to.into() })).await
+    done(rt::submit_at(Op::Rename { from: from.into(), to: to.into() }, object(from))).await
 }
 
 /// Removes a file's name.
@@ -285,7 +295,7 @@ pub async fn rename(from: &str, to: &str) -> io::Result<()> {
 /// # Errors
 /// As unlink(2).
 pub async fn remove_file(path: &str) -> io::Result<()> {
-    done(rt::submit(Op::RemoveFile { path: path.into() })).await
+    done(rt::submit_at(Op::RemoveFile { path: path.into() }, object(path))).await
 }
 
 /// Makes a directory.
@@ -293,7 +303,7 @@ pub async fn remove_file(path: &str) -> io::Result<()> {
 /// # Errors
 /// As mkdir(2).
 pub async fn create_dir(path: &str) -> io::Result<()> {
-    done(rt::submit(Op::CreateDir { path: path.into(), mode: None })).await
+    done(rt::submit_at(Op::CreateDir { path: path.into(), mode: None }, object(path))).await
 }
 
 /// Removes an empty directory.
@@ -301,7 +311,7 @@ pub async fn create_dir(path: &str) -> io::Result<()> {
 /// # Errors
 /// As rmdir(2).
 pub async fn remove_dir(path: &str) -> io::Result<()> {
-    done(rt::submit(Op::RemoveDir { path: path.into() })).await
+    done(rt::submit_at(Op::RemoveDir { path: path.into() }, object(path))).await
 }
 
 /// Gives a file one more name.
@@ -309,7 +319,7 @@ pub async fn remove_dir(path: &str) -> io::Result<()> {
 /// # Errors
 /// As link(2).
 pub async fn hard_link(from: &str, to: &str) -> io::Result<()> {
-    done(rt::submit(Op::Link { from: from.into(), to: to.into() })).await
+    done(rt::submit_at(Op::Link { from: from.into(), to: to.into() }, object(from))).await
 }
 
 /// Makes a symbolic link to `target`, which need not be there.
@@ -317,7 +327,8 @@ pub async fn hard_link(from: &str, to: &str) -> io::Result<()> {
 /// # Errors
 /// As symlink(2).
 pub async fn symlink(target: &str, path: &str) -> io::Result<()> {
-    done(rt::submit(Op::Symlink { target: target.into(), path: path.into() })).await
+    done(rt::submit_at(Op::Symlink { target: target.into(), path: path.into() }, object(path)))
+        .await
 }
 
 /// What a symbolic link leads to.
@@ -325,7 +336,7 @@ pub async fn symlink(target: &str, path: &str) -> io::Result<()> {
 /// # Errors
 /// As readlink(2).
 pub async fn read_link(path: &str) -> io::Result<Box<str>> {
-    match rt::submit(Op::ReadLink { path: path.into() }).await? {
+    match rt::submit_at(Op::ReadLink { path: path.into() }, object(path)).await? {
         Output::Target(target) => Ok(target),
         other => unreachable!("a link answers its target, not {other:?}"),
     }
@@ -337,7 +348,7 @@ pub async fn read_link(path: &str) -> io::Result<Box<str>> {
 /// As chmod(2), chown(2) and utimensat(2).
 pub async fn set_attributes(path: &str, change: AttributeChange) -> io::Result<()> {
     let of = Place::Path { path: path.into(), follow: true };
-    done(rt::submit(Op::SetAttributes { of, change })).await
+    done(rt::submit_at(Op::SetAttributes { of, change }, object(path))).await
 }
 
 /// What a path names, be it a symbolic link.
@@ -345,7 +356,7 @@ pub async fn set_attributes(path: &str, change: AttributeChange) -> io::Result<(
 /// # Errors
 /// As lstat(2).
 pub async fn symlink_metadata(path: &str) -> io::Result<Metadata> {
-    metadata_of(rt::submit(Op::Stat { path: path.into(), follow: false })).await
+    metadata_of(rt::submit_at(Op::Stat { path: path.into(), follow: false }, object(path))).await
 }
 
 /// What a directory holds, ordered by name.
@@ -353,7 +364,7 @@ pub async fn symlink_metadata(path: &str) -> io::Result<Metadata> {
 /// # Errors
 /// As readdir(3).
 pub async fn read_dir(path: &str) -> io::Result<Vec<Entry>> {
-    match rt::submit(Op::ReadDir { path: path.into() }).await? {
+    match rt::submit_at(Op::ReadDir { path: path.into() }, object(path)).await? {
         Output::Entries(entries) => Ok(entries),
         other => unreachable!("a listing answers entries, not {other:?}"),
     }
@@ -364,7 +375,13 @@ pub async fn read_dir(path: &str) -> io::Result<Vec<Entry>> {
 /// # Errors
 /// As stat(2).
 pub async fn metadata(path: &str) -> io::Result<Metadata> {
-    metadata_of(rt::submit(Op::Stat { path: path.into(), follow: true })).await
+    metadata_of(rt::submit_at(Op::Stat { path: path.into(), follow: true }, object(path))).await
+}
+
+/// What a path of the caller's host is to whoever asks what tasks share.
+fn object(path: &str) -> Object {
+    let host = rt::with(|runtime| runtime.host());
+    Object::new(ObjectKind::File, Path::WORLD.child("disk", host.index() as u32), name_hash(path))
 }
 
 async fn done(submission: Submission) -> io::Result<()> {

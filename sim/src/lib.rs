@@ -27,7 +27,7 @@
 //! ```
 //!
 //! - [`Builder`] makes a simulated run; [`runtime`] has the [`Runtime`] trait with both its implementations.
-//! - [`spawn`], [`task`]: tasks. [`time`], [`net`], [`fs`], [`rand`], [`signal`]: what tokio and std have, in the world.
+//! - [`spawn`], [`task`]: tasks. [`time`], [`net`], [`fs`], [`sync`], [`rand`], [`signal`]: what tokio and std have, in the world.
 //! - [`mod@host`]: machines, and what can befall them. [`net::faults`]: what can befall links.
 //! - [`test`](macro@test) and [`main`](macro@main): the attributes.
 
@@ -44,6 +44,8 @@ pub mod net;
 pub mod rand;
 pub mod runtime;
 pub mod signal;
+#[cfg(feature = "sync")]
+pub mod sync;
 pub mod task;
 pub mod time;
 

@@ -120,11 +120,11 @@ fn select<'l>(objects: &'l [Touched], draws: &mut Draws) -> Option<&'l Touched> 
     /// Locks and channels, sockets, hosts, files, and what has no kind.
     fn share(kind: ObjectKind) -> (usize, u64) {
         match kind {
-            ObjectKind::Lock | ObjectKind::Channel => (0, 40),
+            ObjectKind::Lock | ObjectKind::Channel | ObjectKind::Signal => (0, 40),
             ObjectKind::Socket => (1, 25),
             ObjectKind::Host => (2, 25),
             ObjectKind::File => (3, 10),
-            ObjectKind::Unknown => (4, 1),
+            ObjectKind::Unknown | ObjectKind::Task | ObjectKind::Timer => (4, 1),
         }
     }
     let mut groups: [(u64, Vec<&Touched>); 5] = Default::default();

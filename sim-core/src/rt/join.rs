@@ -1,13 +1,14 @@
 //! Handles: how a task's end is awaited, asked for, or given up.
 
 use super::inbox::{self, Request};
+use super::sync::poll_sync_with;
 use super::task::Payload;
 use super::{current, panics, waker};
 use crate::id::TaskId;
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::sync::{Mutex, PoisonError};
 
 /// Why a task gave no output.
@@ -106,6 +107,8 @@ pub(super) enum Joined {
 /// A handle is a number: it may be sent anywhere, and is of use in its own runtime only.
 pub struct JoinHandle<T> {
     id: TaskId,
+    /// Whether the sync point of joining is passed.
+    joins: bool,
     output: PhantomData<fn() -> T>,
 }
 
@@ -117,7 +120,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 impl<T> JoinHandle<T> {
     pub(super) fn new(id: TaskId) -> Self {
-        Self { id, output: PhantomData }
+        Self { id, joins: false, output: PhantomData }
     }
 
     /// The task.
@@ -151,8 +154,12 @@ impl<T> JoinHandle<T> {
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let id = self.id;
+        if !self.joins {
+            ready!(poll_sync_with(cx, |runtime| runtime.object_of_task(id)));
+            self.joins = true;
+        }
         let mut output: Option<T> = None;
         // A task's own waker is a number, kept without a clone; another one is cloned, unborrowed.
         let task = waker::task_of(cx.waker());

@@ -48,11 +48,11 @@ pub use inbox::Interrupt;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use outcome::{End, Failure, FailureKind, Report, Run};
 pub use panics::message as panic_message;
-pub use reactor::{Submission, poll_call, submit};
+pub use reactor::{Submission, poll_call, submit, submit_at};
 pub use registry::TaskInfo;
 pub use spawn::{Spawner, TaskBuilder, YieldNow, spawn, yield_now};
 pub use state::State;
-pub use sync::{object, poll_sync};
+pub use sync::{object, poll_sync, wait_at};
 pub use task::WaitsFor;
 pub use timers::Sleep;
 

@@ -1,11 +1,12 @@
 //! How a handle waits for a kernel: try, and if it would block, subscribe and note what for.
 
-use super::sync::poll_sync_host;
+use super::sync::{poll_sync, poll_sync_host};
 use super::{Runtime, WaitsFor, WakerSlot, current, foreign, waker};
 use crate::backend::{Backend, Op, Output, Readiness, Waiter};
 use crate::env::Env;
 use crate::errno::{Errno, Result};
 use crate::id::{Fd, HostId, OpId};
+use crate::object::Object;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
@@ -97,6 +98,8 @@ impl Runtime {
 #[must_use = "an operation's output is lost unless it is awaited"]
 pub struct Submission {
     host: HostId,
+    /// What the operation touches: submitting it begins with a sync point there, if it is known.
+    object: Object,
     op: Option<Op>,
     id: Option<OpId>,
     slot: WakerSlot,
@@ -107,7 +110,16 @@ pub struct Submission {
 /// # Panics
 /// Outside a runtime.
 pub fn submit(op: Op) -> Submission {
+    submit_at(op, Object::UNKNOWN)
+}
+
+/// As [`submit`], for an operation that touches `object`: its first poll begins with a sync point there.
+///
+/// # Panics
+/// Outside a runtime.
+pub fn submit_at(op: Op, object: Object) -> Submission {
     Submission {
+        object,
         host: current::with(|runtime| runtime.host()),
         op: Some(op),
         id: None,
@@ -120,6 +132,9 @@ impl Future for Submission {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if this.op.is_some() && this.object.is_known() {
+            ready!(poll_sync(context, this.object));
+        }
         let waiter = foreign::waiter(context, &mut this.slot);
         let (host, op, id) = (this.host, this.op.take(), this.id);
         let answer = current::call(|backend, env| match (op, id) {

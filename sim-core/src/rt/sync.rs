@@ -6,43 +6,59 @@
 //!
 //! - A task that is interrupted is woken at once, and its next turn is given for the object: the sync point that it then comes to again
 //!   asks nobody.
+//! - They stand before every operation of `sim::sync`, calls into the network, submitted file operations, joins, and timers whose time has come
+//!   already. Code that cannot wait has none: spawning, a send that needs no room, the drop of a guard.
 //! - Never: an interrupted future that nobody polls again. A poll whose waker is not the task's own, as of a future that
 //!   is polled once by hand, goes on.
 
 use super::task::object_of_host;
 use super::{Runtime, WaitsFor, current};
 use crate::choice::{Path, Scheduler};
+use crate::id::TaskId;
 use crate::object::{Object, ObjectKind};
 use core::task::{Context, Poll};
 
 /// Asks whether another actor runs before the running task touches `object`: then pending, and the task is woken.
 ///
-/// Ready at once outside a task, and where the run has no sync points ([`RuntimeConfig::sync_points`](super::RuntimeConfig::sync_points)).
-///
-/// # Panics
-/// Outside a runtime.
+/// Ready at once outside a task, outside a runtime, and where the run has no sync points
+/// ([`RuntimeConfig::sync_points`](super::RuntimeConfig::sync_points)).
 #[inline]
-pub fn poll_sync(context: &mut Context<'_>, object: Object) -> Poll<()> {
-    match current::with(|runtime| runtime.config.sync_points && runtime.yields(object)) {
-        true => give_up(context),
-        false => Poll::Ready(()),
-    }
+pub fn poll_sync(context: &Context<'_>, object: Object) -> Poll<()> {
+    poll_sync_with(context, |_| object)
 }
 
 /// As [`poll_sync`], for a call into the network of the task's host.
 #[inline]
 pub(super) fn poll_sync_host(context: &Context<'_>) -> Poll<()> {
+    poll_sync_with(context, |runtime| object_of_host(runtime.env.actor.host))
+}
+
+/// As [`poll_sync`], for an object that the runtime names; it is asked for only where somebody wants to know.
+#[inline]
+pub(super) fn poll_sync_with(
+    context: &Context<'_>,
+    object: impl FnOnce(&Runtime) -> Object,
+) -> Poll<()> {
     let yields = |runtime: &mut Runtime| {
-        runtime.config.sync_points && runtime.yields(object_of_host(runtime.env.actor.host))
+        runtime.config.sync_points && {
+            let object = object(runtime);
+            runtime.yields(object)
+        }
     };
-    match current::with(yields) {
-        true => give_up(context),
-        false => Poll::Ready(()),
+    match current::try_with(yields) {
+        Some(true) => give_up(context),
+        Some(false) | None => Poll::Ready(()),
     }
 }
 
+/// Notes that the running task waits for `object`, for reports and for whoever asks what its next turn touches.
+#[inline]
+pub fn wait_at(object: Object) {
+    current::try_with(|runtime| runtime.note_wait(WaitsFor::Object(object)));
+}
+
 #[cold]
-fn give_up(context: &Context<'_>) -> Poll<()> {
+pub(super) fn give_up(context: &Context<'_>) -> Poll<()> {
     context.waker().wake_by_ref();
     if current::is_woken() {
         return Poll::Pending;
@@ -72,8 +88,14 @@ impl Runtime {
         Object::new(kind, path, u64::from(ordinal))
     }
 
+    /// What a task is to those who wait for its end.
+    pub(super) fn object_of_task(&self, id: TaskId) -> Object {
+        let path = self.tasks.get(id).map(|task| task.cell.actor.path);
+        path.map_or(Object::UNKNOWN, |path| Object::new(ObjectKind::Task, path, 0))
+    }
+
     /// Whether the running task gives up its turn before it touches `object`.
-    fn yields(&mut self, object: Object) -> bool {
+    pub(super) fn yields(&mut self, object: Object) -> bool {
         let Some(id) = self.current else { return false };
         if object.is_known() && self.granted == object {
             self.granted = Object::UNKNOWN;

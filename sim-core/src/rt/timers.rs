@@ -1,11 +1,13 @@
 //! Timers of the engine: a deadline in true time, and who waits for it.
 
 use super::prefetch::prefetch;
+use super::sync::give_up;
 use super::{Runtime, WaitsFor, WakerSlot, current, foreign};
 use crate::backend::{ClockId, Waiter};
 use crate::choice::Path;
 use crate::enabled::{Member, Runnable};
 use crate::id::TaskId;
+use crate::object::{Object, ObjectKind};
 use core::num::NonZeroU32;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -160,6 +162,14 @@ impl Runtime {
         self.backend.clock_ns(&mut self.env, host, ClockId::Monotonic)
     }
 
+    /// Whether the running task is interrupted where it asks for a time that has come already: it need not wait, but a thread might.
+    fn goes_by(&mut self, deadline_ns: u64) -> bool {
+        self.config.sync_points && {
+            let timer = Object::new(ObjectKind::Timer, self.env.actor.path, deadline_ns);
+            self.yields(timer)
+        }
+    }
+
     /// Real time goes on during a turn; virtual time does not.
     fn look_at_the_clock(&mut self) {
         if !self.time_is_virtual {
@@ -236,17 +246,19 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let waiter = foreign::waiter(context, &mut this.slot);
-        current::with(|runtime| {
+        let polled = current::with(|runtime| {
             if this.due == Instant::MAX {
                 this.due = runtime.instant_of(this.deadline_ns);
             }
             let due = this.due;
             runtime.look_at_the_clock();
             if runtime.env.now >= due {
-                if let Some(key) = this.key.take() {
-                    runtime.unset_timer(key);
+                match this.key.take() {
+                    Some(key) => runtime.unset_timer(key),
+                    None if runtime.goes_by(this.deadline_ns) => return None,
+                    None => {}
                 }
-                return Poll::Ready(());
+                return Some(Poll::Ready(()));
             }
             if !this.key.is_some_and(|key| runtime.is_set_for(key, waiter)) {
                 // Another task has it now, if any had it before: it is that one's from now on.
@@ -255,8 +267,9 @@ impl Future for Sleep {
                 }
             }
             runtime.note_wait(WaitsFor::Timer(due));
-            Poll::Pending
-        })
+            Some(Poll::Pending)
+        });
+        polled.unwrap_or_else(|| give_up(context))
     }
 }
 

@@ -10,6 +10,7 @@ mod objects;
 mod options;
 mod readiness;
 mod signals;
+mod sync;
 mod tasks;
 mod tcp;
 mod timers;
