@@ -66,6 +66,8 @@ pub(crate) enum New {
     Symlink(Box<str>),
     /// The name of a Unix socket.
     Socket,
+    /// The name of a pipe, of this mode.
+    Fifo(u32),
 }
 
 impl NameChange {

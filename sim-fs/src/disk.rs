@@ -9,7 +9,7 @@ use crate::locks::Locks;
 use crate::lower::Layer;
 use crate::timing::Timing;
 use bytes::Bytes;
-use sim_core::backend::{Metadata, SeekTo};
+use sim_core::backend::{FileKind, Metadata, SeekTo};
 use sim_core::choice::{Path, Site, Stream};
 use sim_core::{Env, Errno, Result};
 use sim_time::WallTime;
@@ -153,9 +153,7 @@ impl Disk {
             return Err(Errno::EBADF);
         }
         check_range(at, len)?;
-        if self.volatile.inode(ino).is_dir() {
-            return Err(Errno::EISDIR);
-        }
+        self.check_contents(ino)?;
         let data = self.volatile.contents(ino).read(at, len.min(MAX_COUNT));
         if !data.is_empty() {
             self.volatile.note_access(ino, now);
@@ -188,6 +186,7 @@ impl Disk {
             return Err(Errno::EBADF);
         }
         check_range(offset.unwrap_or(position), data.len())?;
+        self.check_contents(ino)?;
         if data.is_empty() {
             return Ok(0);
         }
@@ -201,6 +200,15 @@ impl Disk {
             self.files.get_mut(id)?.position = at + done;
         }
         Ok(done)
+    }
+
+    /// Only a file has contents on the disk: those of a named pipe are elsewhere.
+    fn check_contents(&self, ino: Ino) -> Result<()> {
+        match self.volatile.inode(ino).kind() {
+            FileKind::File => Ok(()),
+            FileKind::Directory => Err(Errno::EISDIR),
+            FileKind::Symlink | FileKind::Socket | FileKind::Fifo => Err(Errno::EINVAL),
+        }
     }
 
     fn write_at(&mut self, now: WallTime, ino: Ino, offset: u64, mut data: Bytes) -> Result<u64> {
@@ -239,7 +247,7 @@ impl Disk {
     pub fn truncate(&mut self, now: WallTime, id: FileId, len: u64) -> Result<()> {
         check_offset(Some(len))?;
         let open = *self.files.get(id)?;
-        if !open.writable {
+        if !open.writable || self.check_contents(open.ino).is_err() {
             return Err(Errno::EINVAL);
         }
         if len > MAX_LEN {

@@ -43,6 +43,8 @@ pub(crate) enum Node {
     Symlink(Box<str>),
     /// The name of a Unix socket (unix(7)): it has no contents.
     Socket,
+    /// The name of a pipe (fifo(7)): what is in it is not on the disk.
+    Fifo,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -59,6 +61,7 @@ impl Inode {
             New::Directory(mode) => (Node::Directory(Directory::default()), *mode),
             New::Symlink(target) => (Node::Symlink(target.clone()), SYMLINK_MODE),
             New::Socket => (Node::Socket, 0o755),
+            New::Fifo(mode) => (Node::Fifo, *mode),
         };
         Self::of(node, mode, at)
     }
@@ -83,6 +86,7 @@ impl Inode {
             Node::Directory(_) => FileKind::Directory,
             Node::Symlink(_) => FileKind::Symlink,
             Node::Socket => FileKind::Socket,
+            Node::Fifo => FileKind::Fifo,
         }
     }
 
@@ -98,7 +102,7 @@ impl Inode {
             Node::Directory(_) if names == 0 => (PAGE, 0, PAGE / SECTOR),
             Node::Directory(directory) => (PAGE, 2 + directory.subdirs, PAGE / SECTOR),
             Node::Symlink(target) => (target.len() as u64, names, 0),
-            Node::Socket => (0, names, 0),
+            Node::Socket | Node::Fifo => (0, names, 0),
         };
         let Attributes { mode, owner, group, accessed, modified } = self.attributes;
         Metadata {
@@ -121,7 +125,7 @@ impl Inode {
             Node::File(contents) => contents.blocks(),
             Node::Directory(_) => 1,
             // A short target lies in the inode itself, as on ext4.
-            Node::Symlink(_) | Node::Socket => 0,
+            Node::Symlink(_) | Node::Socket | Node::Fifo => 0,
         }
     }
 }

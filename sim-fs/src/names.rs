@@ -47,7 +47,7 @@ impl Disk {
             Some(ino) => {
                 parent.slash |= options.directory;
                 self.check_open(ino, creates || writable || options.truncate, parent.slash)?;
-                if options.truncate {
+                if options.truncate && self.volatile.inode(ino).kind() == FileKind::File {
                     self.set_len(now, ino, 0);
                 }
                 ino
@@ -63,13 +63,12 @@ impl Disk {
     fn check_open(&self, ino: Ino, changes: bool, directory: bool) -> Result<()> {
         match self.volatile.inode(ino).kind() {
             FileKind::Directory if changes => Err(Errno::EISDIR),
-            FileKind::File | FileKind::Symlink | FileKind::Socket if directory => {
-                Err(Errno::ENOTDIR)
-            }
+            FileKind::Directory => Ok(()),
+            _ if directory => Err(Errno::ENOTDIR),
             FileKind::Socket => Err(Errno::ENXIO),
             // One that was not to be followed (open(2), O_NOFOLLOW).
             FileKind::Symlink => Err(Errno::ELOOP),
-            _ => Ok(()),
+            FileKind::File | FileKind::Fifo => Ok(()),
         }
     }
 
@@ -112,6 +111,19 @@ impl Disk {
     /// # Errors
     /// `EEXIST`; `ENOENT`, `ENOTDIR` on the way to it; `ENAMETOOLONG`.
     pub fn create_socket(&mut self, now: WallTime, path: &str) -> Result<u64> {
+        self.create_special(now, path, New::Socket)
+    }
+
+    /// Makes the name of a pipe (mkfifo(3)), with these permissions. Whoever opens it gets a description that says which pipe is
+    /// meant, by the number of its inode; bytes are not the disk's business.
+    ///
+    /// # Errors
+    /// As [`Disk::create_socket`].
+    pub fn create_fifo(&mut self, now: WallTime, path: &str, mode: u32) -> Result<()> {
+        self.create_special(now, path, New::Fifo(mode & ALL_MODES)).map(drop)
+    }
+
+    fn create_special(&mut self, now: WallTime, path: &str, new: New) -> Result<u64> {
         let parent = self.walk(path, End::Keep)?;
         if self.step(parent.dir, &parent.last)?.is_some() {
             return Err(Errno::EEXIST);
@@ -119,7 +131,7 @@ impl Disk {
         if parent.slash {
             return Err(Errno::ENOENT);
         }
-        Ok(self.create(now, parent, New::Socket).0)
+        Ok(self.create(now, parent, new).0)
     }
 
     /// Removes a file's name (unlink(2)). Its contents stay for those who have it open.

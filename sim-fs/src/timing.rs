@@ -45,6 +45,7 @@ impl Timing {
             | Op::Rename { .. }
             | Op::RemoveFile { .. }
             | Op::CreateDir { .. }
+            | Op::MakeFifo { .. }
             | Op::RemoveDir { .. }
             | Op::ReadDir { .. }
             | Op::ReadDirFd { .. }

@@ -143,7 +143,7 @@ fn names(mut names: Vec<String>) -> (u64, Vec<u8>) {
 fn on_disk(disk: &mut Disk, files: &mut Vec<FileId>, step: &Step, byte: u8) -> Answer {
     let id = |file: &usize| files.get(*file).copied();
     let stat = |stat: sim_core::backend::Metadata| match stat.kind {
-        FileKind::File | FileKind::Socket => (stat.len, vec![stat.links as u8]),
+        FileKind::File | FileKind::Socket | FileKind::Fifo => (stat.len, vec![stat.links as u8]),
         FileKind::Symlink => (stat.len, vec![stat.links as u8, b'@']),
         FileKind::Directory => (0, b"directory".to_vec()),
     };

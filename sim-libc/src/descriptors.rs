@@ -3,6 +3,7 @@
 //! Numbers given to the program begin at [`FIRST`], far above those of the system, so that a file of the system and a simulated socket
 //! are told apart by their number alone, and no descriptor of the system is used up.
 
+use crate::symbols::files::LARGE_FILE;
 use crate::world::is_member;
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
@@ -30,7 +31,7 @@ pub fn number(fd: Fd) -> c_int {
 pub struct Status {
     /// What kind of socket it is, if it is one.
     pub kind: Option<SocketKind>,
-    /// Of a file: how it was opened, as `F_GETFL` tells it.
+    /// Of a file or a pipe: how it was opened, as `F_GETFL` tells it.
     pub opened: Option<c_int>,
     /// Of a directory that is read by getdents(2): what it lists, and how much of it was read.
     pub listed: RefCell<Option<(Vec<Entry>, usize)>>,
@@ -59,10 +60,13 @@ impl Descriptors {
         self.put(fd, Descriptor { status, close_on_exec });
     }
 
-    /// A new file, opened with these flags.
+    /// A new file or end of a pipe, opened with these flags.
     pub fn open_file(&mut self, fd: Fd, flags: c_int) {
-        const TOLD: c_int = libc::O_ACCMODE | libc::O_APPEND | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-        let status = Rc::new(Status { opened: Some(flags & TOLD), ..Status::default() });
+        const TOLD: c_int =
+            libc::O_ACCMODE | libc::O_APPEND | libc::O_DIRECTORY | libc::O_NOFOLLOW | LARGE_FILE;
+        let nonblocking = Cell::new(flags & libc::O_NONBLOCK != 0);
+        let opened = Some(flags & TOLD);
+        let status = Rc::new(Status { opened, nonblocking, ..Status::default() });
         self.put(fd, Descriptor { status, close_on_exec: flags & libc::O_CLOEXEC != 0 });
     }
 

@@ -93,7 +93,11 @@ impl World {
         if let Some(failure) = printed_panic(&output) {
             return failure;
         }
-        let error = output.lines().rev().find_map(|line| line.strip_prefix("Error: "));
+        // A harness may have begun the line with the name of the test.
+        let error = output.lines().rev().find_map(|line| {
+            let after_name = || line.split_once(" ... Error: ").map(|(_, error)| error);
+            line.strip_prefix("Error: ").or_else(after_name)
+        });
         match error {
             Some(error) => Failure::new(FailureKind::Error, error),
             None => {

@@ -1,4 +1,5 @@
-//! A pipe (pipe(7)): bytes one way, in 16 pages.
+//! A pipe (pipe(7)): bytes one way, in 16 pages. One that has a name begins without ends, which are opened and closed as
+//! programs like (fifo(7)).
 //!
 //! As in Linux, bytes lie in pages that are filled and emptied as they come: a page has room again when all of it has
 //! been read, and a write joins the last page if its odd end fits there. So the writer is ready while a whole page is
@@ -49,13 +50,55 @@ pub enum PipeDuty {
     TellWriter,
 }
 
-/// A pipe with both its ends.
+/// What a description of a pipe is open for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Reading.
+    Reader,
+    /// Writing.
+    Writer,
+    /// Both, as only a pipe with a name can be (fifo(7)).
+    Both,
+}
+
+impl End {
+    /// Whether it reads.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::Reader | Self::Both)
+    }
+
+    /// Whether it writes.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Writer | Self::Both)
+    }
+}
+
+/// How many writers there had been when a reader was opened before the first of them: until another comes, nobody has hung up.
+/// Any other reader's is [`Witness::default`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Witness(u32);
+
+/// What became of opening a pipe with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "whoever waits is to be held back"]
+pub enum Opened {
+    /// It is open.
+    Now,
+    /// It is open, and whoever opens it waits until the other end is opened too.
+    Waits,
+}
+
+/// A pipe with its ends.
 #[derive(Debug)]
 pub struct Pipe {
     pages: VecDeque<Page>,
     len: usize,
-    reader: bool,
-    writer: bool,
+    readers: u32,
+    writers: u32,
+    /// How often it was opened to be written.
+    writers_ever: u32,
 }
 
 impl Default for Pipe {
@@ -67,8 +110,34 @@ impl Default for Pipe {
 impl Pipe {
     /// An empty pipe with a reader and a writer.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { pages: VecDeque::new(), len: 0, reader: true, writer: true }
+    pub fn new() -> Self {
+        Self { readers: 1, writers: 1, writers_ever: 1, ..Self::named() }
+    }
+
+    /// An empty pipe that nobody has opened yet.
+    #[must_use]
+    pub const fn named() -> Self {
+        Self { pages: VecDeque::new(), len: 0, readers: 0, writers: 0, writers_ever: 0 }
+    }
+
+    /// Opens an end (fifo(7)). Unless it `waits`, a writer without a reader gets `ENXIO`.
+    pub fn open(&mut self, end: End, waits: bool) -> Result<(Witness, Opened)> {
+        if end == End::Writer && self.readers == 0 && !waits {
+            return Err(Errno::ENXIO);
+        }
+        let is_alone = match end {
+            End::Reader => self.writers == 0,
+            End::Writer => self.readers == 0,
+            End::Both => false,
+        };
+        self.readers += u32::from(end.reads());
+        self.writers += u32::from(end.writes());
+        self.writers_ever = self.writers_ever.wrapping_add(u32::from(end.writes()));
+        Ok(match (is_alone, waits) {
+            (false, _) => (Witness::default(), Opened::Now),
+            (true, true) => (Witness::default(), Opened::Waits),
+            (true, false) => (Witness(self.writers_ever), Opened::Now),
+        })
     }
 
     /// Writes (write(2)): how much was taken. `EPIPE` without a reader, `EAGAIN` without room.
@@ -76,7 +145,7 @@ impl Pipe {
         if data.is_empty() {
             return Ok((0, PipeDuty::Nothing));
         }
-        if !self.reader {
+        if self.readers == 0 {
             return Err(Errno::EPIPE);
         }
         let mut done = 0;
@@ -102,7 +171,10 @@ impl Pipe {
             return Ok((0, PipeDuty::Nothing));
         }
         if self.pages.is_empty() {
-            return if self.writer { Err(Errno::EAGAIN) } else { Ok((0, PipeDuty::Nothing)) };
+            return match self.writers {
+                0 => Ok((0, PipeDuty::Nothing)),
+                _ => Err(Errno::EAGAIN),
+            };
         }
         let was_full = self.is_full();
         let mut done = 0;
@@ -122,20 +194,22 @@ impl Pipe {
         Ok((done, if told { PipeDuty::TellWriter } else { PipeDuty::Nothing }))
     }
 
-    /// The last descriptor of the reading end is gone.
-    pub fn close_reader(&mut self) {
-        self.reader = false;
-    }
-
-    /// The last descriptor of the writing end is gone.
-    pub fn close_writer(&mut self) {
-        self.writer = false;
+    /// A description of an end is gone.
+    pub fn close(&mut self, end: End) {
+        self.readers -= u32::from(end.reads());
+        self.writers -= u32::from(end.writes());
     }
 
     /// Whether both ends are gone.
     #[must_use]
     pub const fn is_gone(&self) -> bool {
-        !self.reader && !self.writer
+        self.readers == 0 && self.writers == 0
+    }
+
+    /// Whether one of the ends is gone and the other is not.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        (self.readers == 0) != (self.writers == 0)
     }
 
     /// How many bytes can be read now (`FIONREAD`).
@@ -154,20 +228,16 @@ impl Pipe {
         self.pages.len() == PAGES
     }
 
-    /// What the reading end is ready for: `IN` with data, `HUP` without a writer.
+    /// What a description is ready for: to read, `IN` with data and `HUP` without a writer; to write, `OUT` while a page is free and
+    /// `ERR` without a reader.
     #[must_use]
-    pub fn reader_readiness(&self) -> Readiness {
-        let input = if self.is_empty() { Readiness::NONE } else { Readiness::IN };
-        let end = if self.writer { Readiness::NONE } else { Readiness::HUP };
-        input | end
-    }
-
-    /// What the writing end is ready for: `OUT` while a page is free, `ERR` without a reader.
-    #[must_use]
-    pub fn writer_readiness(&self) -> Readiness {
-        let output = if self.is_full() { Readiness::NONE } else { Readiness::OUT };
-        let end = if self.reader { Readiness::NONE } else { Readiness::ERR };
-        output | end
+    pub fn readiness(&self, end: End, witness: Witness) -> Readiness {
+        let when = |is_so: bool, readiness| if is_so { readiness } else { Readiness::NONE };
+        let hung_up = self.writers == 0 && witness != Witness(self.writers_ever);
+        let input = when(!self.is_empty(), Readiness::IN) | when(hung_up, Readiness::HUP);
+        let output =
+            when(!self.is_full(), Readiness::OUT) | when(self.readers == 0, Readiness::ERR);
+        when(end.reads(), input) | when(end.writes(), output)
     }
 }
 
@@ -184,6 +254,10 @@ mod tests {
         pipe.read(&mut vec![0; len]).map(|(done, _)| done)
     }
 
+    fn ready(pipe: &Pipe, end: End) -> Readiness {
+        pipe.readiness(end, Witness::default())
+    }
+
     /// As Linux 6.18 answered when it was asked.
     #[test]
     fn room_is_whole_pages() {
@@ -193,9 +267,9 @@ mod tests {
             (Ok(65_536), Err(Errno::EAGAIN))
         );
         assert_eq!((read(&mut pipe, 4095), write(&mut pipe, 1)), (Ok(4095), Err(Errno::EAGAIN)));
-        assert_eq!(pipe.writer_readiness(), Readiness::NONE);
+        assert_eq!(ready(&pipe, End::Writer), Readiness::NONE);
         assert_eq!(pipe.read(&mut [0]), Ok((1, PipeDuty::TellWriter)));
-        assert_eq!((pipe.writer_readiness(), write(&mut pipe, 5000)), (Readiness::OUT, Ok(4096)));
+        assert_eq!((ready(&pipe, End::Writer), write(&mut pipe, 5000)), (Readiness::OUT, Ok(4096)));
         let mut pipe = Pipe::new();
         assert_eq!((0..100).take_while(|_| write(&mut pipe, 3000).is_ok()).count(), 16);
         assert_eq!((write(&mut pipe, 1096), write(&mut pipe, 1)), (Ok(1096), Err(Errno::EAGAIN)));
@@ -205,14 +279,47 @@ mod tests {
     fn ends_end() {
         let mut pipe = Pipe::new();
         write(&mut pipe, 3).unwrap();
-        pipe.close_writer();
-        assert_eq!(pipe.reader_readiness().to_string(), "IN|HUP");
+        pipe.close(End::Writer);
+        assert_eq!(ready(&pipe, End::Reader).to_string(), "IN|HUP");
         assert_eq!((read(&mut pipe, 9), read(&mut pipe, 9)), (Ok(3), Ok(0)));
-        assert_eq!(pipe.reader_readiness().to_string(), "HUP");
+        assert_eq!(ready(&pipe, End::Reader).to_string(), "HUP");
         let mut pipe = Pipe::new();
-        pipe.close_reader();
-        assert_eq!(pipe.writer_readiness().to_string(), "OUT|ERR");
+        pipe.close(End::Reader);
+        assert_eq!(ready(&pipe, End::Writer).to_string(), "OUT|ERR");
         assert_eq!((write(&mut pipe, 1), write(&mut pipe, 0)), (Err(Errno::EPIPE), Ok(0)));
+    }
+
+    /// As Linux 6.18 answered when it was asked (`sim-os/tests/file.rs` asks again).
+    #[test]
+    fn a_reader_before_the_first_writer_has_nobody_to_hang_up() {
+        let mut pipe = Pipe::named();
+        assert_eq!(pipe.open(End::Writer, false), Err(Errno::ENXIO));
+        let (witness, opened) = pipe.open(End::Reader, false).unwrap();
+        assert_eq!((opened, read(&mut pipe, 1)), (Opened::Now, Ok(0)));
+        assert_eq!(pipe.readiness(End::Reader, witness), Readiness::NONE);
+        assert_eq!(pipe.open(End::Writer, true), Ok((Witness::default(), Opened::Now)));
+        assert_eq!((write(&mut pipe, 3), read(&mut pipe, 9)), (Ok(3), Ok(3)));
+        assert_eq!(read(&mut pipe, 1), Err(Errno::EAGAIN));
+        pipe.close(End::Writer);
+        assert!(pipe.is_broken());
+        assert_eq!(pipe.readiness(End::Reader, witness).to_string(), "HUP");
+        let (late, _) = pipe.open(End::Reader, false).unwrap();
+        assert_eq!(pipe.readiness(End::Reader, late), Readiness::NONE);
+    }
+
+    #[test]
+    fn whoever_opens_one_end_waits_for_the_other() {
+        let mut pipe = Pipe::named();
+        assert_eq!(pipe.open(End::Reader, true), Ok((Witness::default(), Opened::Waits)));
+        assert_eq!(pipe.open(End::Writer, true), Ok((Witness::default(), Opened::Now)));
+        let mut pipe = Pipe::named();
+        assert_eq!(pipe.open(End::Writer, true), Ok((Witness::default(), Opened::Waits)));
+        assert_eq!(pipe.readiness(End::Writer, Witness::default()).to_string(), "OUT|ERR");
+        let mut pipe = Pipe::named();
+        assert_eq!(pipe.open(End::Both, true), Ok((Witness::default(), Opened::Now)));
+        assert_eq!((write(&mut pipe, 3), read(&mut pipe, 9)), (Ok(3), Ok(3)));
+        pipe.close(End::Both);
+        assert!(pipe.is_gone());
     }
 
     proptest! {
@@ -225,7 +332,7 @@ mod tests {
                 if writes {
                     let data: Vec<u8> = (0..size).map(|n| (n as u8).wrapping_add(next)).collect();
                     next = next.wrapping_add(31);
-                    let was_ready = pipe.writer_readiness() == Readiness::OUT;
+                    let was_ready = ready(&pipe, End::Writer) == Readiness::OUT;
                     match pipe.write(&data) {
                         Ok((done, duty)) => {
                             prop_assert_eq!(duty, PipeDuty::TellReader);
@@ -236,19 +343,19 @@ mod tests {
                     }
                 } else {
                     let mut into = vec![0; size];
-                    let was_ready = pipe.writer_readiness() == Readiness::OUT;
+                    let was_ready = ready(&pipe, End::Writer) == Readiness::OUT;
                     match pipe.read(&mut into) {
                         Ok((done, duty)) => {
                             prop_assert_eq!(done, size.min(model.len()));
                             prop_assert!(into[..done].iter().copied().eq(model.drain(..done)));
-                            let ready = pipe.writer_readiness() == Readiness::OUT;
+                            let ready = ready(&pipe, End::Writer) == Readiness::OUT;
                             prop_assert_eq!(duty == PipeDuty::TellWriter, ready && !was_ready);
                         }
                         Err(error) => prop_assert!(error == Errno::EAGAIN && model.is_empty()),
                     }
                 }
                 prop_assert_eq!(pipe.len(), model.len());
-                prop_assert_eq!(pipe.reader_readiness() == Readiness::IN, !model.is_empty());
+                prop_assert_eq!(ready(&pipe, End::Reader) == Readiness::IN, !model.is_empty());
             }
         }
     }

@@ -80,6 +80,7 @@ pub(crate) fn prepare(env: &mut Env, op: Op, root: &Root, table: &Table) -> Resu
         Op::RemoveFile { path } => Box::new(move || remove(&root, &path, AtFlags::empty())),
         Op::RemoveDir { path } => Box::new(move || remove(&root, &path, AtFlags::REMOVEDIR)),
         Op::CreateDir { path, mode } => Box::new(move || directory::create(&root, &path, mode)),
+        Op::MakeFifo { path, mode } => Box::new(move || make_fifo(&root, &path, mode)),
         Op::ReadDir { path } => Box::new(move || directory::read(&root, &path)),
         Op::Resolve { name } => Box::new(move || resolve(&name)),
         other => {
@@ -190,13 +191,22 @@ fn metadata(stat: &Stat) -> Metadata {
     }
 }
 
-/// The contract has three kinds; devices, FIFOs and sockets are opened, read and written like files, so they count as files.
+/// The contract has no devices; they are opened, read and written like files, so they count as files.
 pub(crate) fn kind(file_type: FileType) -> FileKind {
     match file_type {
         FileType::Directory => FileKind::Directory,
         FileType::Symlink => FileKind::Symlink,
+        FileType::Socket => FileKind::Socket,
+        FileType::Fifo => FileKind::Fifo,
         _ => FileKind::File,
     }
+}
+
+fn make_fifo(root: &Root, path: &str, mode: Option<u32>) -> Result<Done> {
+    let place = root.place(path)?;
+    let mode = Mode::from_raw_mode(mode.unwrap_or(0o666) & 0o7777);
+    rustix::fs::mknodat(place.parent(), place.name, FileType::Fifo, mode, 0).answer()?;
+    Ok(Done::NOTHING)
 }
 
 fn rename(root: &Root, from: &str, to: &str) -> Result<Done> {

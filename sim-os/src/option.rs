@@ -30,6 +30,7 @@ pub(crate) fn set(env: &mut Env, fd: BorrowedFd<'_>, option: SocketOption) -> Re
             sockopt::set_socket_recv_buffer_size(fd, bytes as usize)
         }
         SocketOption::NoDelay(on) => sockopt::set_tcp_nodelay(fd, on),
+        SocketOption::QuickAck(on) => sockopt::set_tcp_quickack(fd, on),
         SocketOption::UserTimeout(time) => sockopt::set_tcp_user_timeout(fd, whole_millis(time)?),
         SocketOption::KeepIdle(time) => sockopt::set_tcp_keepidle(fd, time),
         SocketOption::KeepInterval(time) => sockopt::set_tcp_keepintvl(fd, time),
@@ -68,6 +69,7 @@ pub(crate) fn get(env: &mut Env, fd: BorrowedFd<'_>, name: OptionName) -> Result
             sockopt::socket_recv_buffer_size(fd).map(|n| SocketOption::ReceiveBuffer(n as u32))
         }
         OptionName::NoDelay => sockopt::tcp_nodelay(fd).map(SocketOption::NoDelay),
+        OptionName::QuickAck => sockopt::tcp_quickack(fd).map(SocketOption::QuickAck),
         OptionName::UserTimeout => sockopt::tcp_user_timeout(fd)
             .map(|millis| SocketOption::UserTimeout(Duration::from_millis(millis.into()))),
         OptionName::KeepIdle => sockopt::tcp_keepidle(fd).map(SocketOption::KeepIdle),

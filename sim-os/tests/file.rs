@@ -18,6 +18,7 @@ const NONE: OpenOptions = OpenOptions {
     create_new: false,
     directory: false,
     no_follow: false,
+    nonblocking: false,
     mode: None,
 };
 const READ: OpenOptions = OpenOptions { read: true, ..NONE };

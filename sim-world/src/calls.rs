@@ -3,7 +3,6 @@
 use crate::agenda::Planned;
 use crate::epoll::Controlled;
 use crate::host::HostState;
-use crate::pipes::End;
 use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
 use sim_core::backend::{
@@ -77,7 +76,7 @@ impl Universe {
                         .expect("a file behind a description is open");
                 }
             }
-            Object::Pipe(pipe, end) => self.close_pipe(env, (pipe, end)),
+            Object::Pipe(end) => self.close_pipe(env, host, end),
             Object::Epoll(_) | Object::Signals(_) | Object::Counter(_) | Object::Timer(_) => {}
         }
         for entry in queue {
@@ -384,8 +383,8 @@ impl Backend for Universe {
         if let Ok((host, socket)) = self.unix_of(fd) {
             return self.hosts[host.index()].unix.readable_bytes(socket);
         }
-        if let Object::Pipe(pipe, _) = self.table.of(fd)?.object {
-            return Ok(self.pipes.len(pipe));
+        if let Object::Pipe(end) = self.table.of(fd)?.object {
+            return Ok(self.pipes.len(end));
         }
         let (host, socket) = self.socket_of(fd)?;
         self.hosts[host.index()].stack.readable_bytes(env, socket)
@@ -457,8 +456,7 @@ impl Backend for Universe {
             Object::File(_) => String::from("file"),
             Object::Epoll(_) => String::from("epoll"),
             Object::Signals(_) => String::from("signals"),
-            Object::Pipe(_, End::Reader) => String::from("pipe, reading end"),
-            Object::Pipe(_, End::Writer) => String::from("pipe, writing end"),
+            Object::Pipe(end) => String::from(end.describe()),
             Object::Counter(counter) => format!("eventfd {}", counter.value()),
             Object::Timer(_) => String::from("timerfd"),
         };

@@ -37,6 +37,22 @@ impl Universe {
         self.file_of(fd).is_ok()
     }
 
+    /// Whether a number is that of a pipe.
+    #[must_use]
+    pub fn is_pipe(&self, fd: Fd) -> bool {
+        self.table.of(fd).is_ok_and(|open| matches!(open.object, Object::Pipe(_)))
+    }
+
+    /// Whether a number is that of something with an inode on a disk: a file, a directory, a pipe with a name.
+    #[must_use]
+    pub fn has_inode(&self, fd: Fd) -> bool {
+        self.table.of(fd).is_ok_and(|open| match open.object {
+            Object::Pipe(end) => end.file.is_some(),
+            Object::File(_) => true,
+            _ => false,
+        })
+    }
+
     /// A process closes a descriptor of a file, and with it gives its locks on that file back (fcntl(2)).
     ///
     /// # Errors

@@ -6,12 +6,14 @@
 
 use crate::agenda::Planned;
 use crate::host::HostState;
+use crate::pipes::{PipeEnd, end_of};
 use crate::table::{DescriptionId, Object};
 use crate::universe::Universe;
-use sim_core::backend::{Op, Output, Place, Waiter};
+use sim_core::backend::{FileKind, Op, OpenOptions, Output, Place, Waiter};
 use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Fd, HostId, OpId, Result};
 use sim_fs::FileId;
+use sim_net::pipe::Opened;
 use std::net::IpAddr;
 
 /// How long a name look-up takes: a resolver on the same machine.
@@ -32,6 +34,8 @@ enum State {
     Planned(Op, Option<Waiter>),
     /// It takes effect right now.
     UnderWay,
+    /// It has opened a pipe by name, and is done when the other end is opened too (fifo(7)).
+    HeldBack(Fd, Option<Waiter>),
     /// Its output is to be taken.
     Finished(Result<Output>),
 }
@@ -63,6 +67,13 @@ impl Ops {
 
     fn get_mut(&mut self, op: OpId) -> Option<&mut Submission> {
         self.places.get_mut(op.0 as usize)?.as_mut()
+    }
+
+    /// An operation that is held back went with its host.
+    pub(crate) fn forget_held_back(&mut self, op: OpId) {
+        if matches!(self.get_mut(op), Some(Submission { state: State::HeldBack(..), .. })) {
+            self.remove(op);
+        }
     }
 
     fn remove(&mut self, op: OpId) -> Option<Submission> {
@@ -104,7 +115,7 @@ impl Universe {
     /// Takes a completion, or leaves `waiter` to be released by it.
     pub(crate) fn take_op(&mut self, id: OpId, waiter: Waiter) -> Option<Result<Output>> {
         let Some(submission) = self.ops.get_mut(id) else { return Some(Err(Errno::EBADF)) };
-        if let State::Planned(_, waiting) = &mut submission.state {
+        if let State::Planned(_, waiting) | State::HeldBack(_, waiting) = &mut submission.state {
             *waiting = Some(waiter);
             return None;
         }
@@ -118,6 +129,11 @@ impl Universe {
     pub(crate) fn forget_op(&mut self, env: &mut Env, id: OpId) {
         match self.ops.get_mut(id).map(|submission| &mut submission.state) {
             Some(State::Planned(_, waiter)) => *waiter = None,
+            Some(State::HeldBack(fd, _)) => {
+                let fd = *fd;
+                self.ops.remove(id);
+                self.close_number(env, fd).unwrap_or_default();
+            }
             Some(State::Finished(_)) => {
                 let finished = self.ops.remove(id).map(|submission| submission.state);
                 if let Some(State::Finished(Ok(Output::Fd(fd)))) = finished {
@@ -144,19 +160,52 @@ impl Universe {
             self.release_operand(env, on);
             return;
         }
-        let result = self.perform(env, host, op, on);
+        let (result, opened) = match op {
+            Op::Open { path, options } => match self.open_path(env, host, &path, options) {
+                Ok((fd, opened)) => (Ok(Output::Fd(fd)), opened),
+                Err(errno) => (Err(errno), Opened::Now),
+            },
+            op => (self.perform(env, host, op, on), Opened::Now),
+        };
+        self.release_operand(env, on);
+        match (result, opened) {
+            (Ok(Output::Fd(fd)), Opened::Waits) => {
+                let submission = self.ops.get_mut(id).expect("it is under way");
+                submission.state = State::HeldBack(fd, waiter);
+                self.hold_back(fd, id);
+            }
+            (result, _) => self.finish_op(env, id, result, waiter),
+        }
+    }
+
+    /// The other end of a pipe was opened.
+    pub(crate) fn finish_held_back(&mut self, env: &mut Env, id: OpId) {
+        let Some(submission) = self.ops.get_mut(id) else { return };
+        if let State::HeldBack(fd, waiter) = submission.state {
+            submission.state = State::UnderWay;
+            self.finish_op(env, id, Ok(Output::Fd(fd)), waiter);
+        }
+    }
+
+    /// An operation is done: its output is to be taken, unless nobody will.
+    fn finish_op(
+        &mut self,
+        env: &mut Env,
+        id: OpId,
+        result: Result<Output>,
+        waiter: Option<Waiter>,
+    ) {
         let (len, error) = match &result {
             Ok(Output::Data(data)) => (data.len() as u64, 0),
             Ok(Output::Len(len)) => (*len, 0),
             Ok(_) => (0, 0),
             Err(errno) => (0, u64::from(errno.raw())),
         };
-        let path = self.host(host).path;
+        let submission = self.ops.get_mut(id).expect("it is under way");
+        let path = self.hosts[submission.host.index()].path;
         env.event(Kind::Complete, path, id.0, len, error);
-        self.release_operand(env, on);
         match waiter {
             Some(waiter) => {
-                let submission = self.ops.get_mut(id).expect("it is under way");
                 submission.state = State::Finished(result);
                 env.woken.push(waiter);
             }
@@ -167,6 +216,23 @@ impl Universe {
                 }
             }
         }
+    }
+
+    /// Opens what a path names: a file of the disk, or the pipe that it stands for.
+    fn open_path(
+        &mut self,
+        env: &mut Env,
+        host: HostId,
+        path: &str,
+        options: OpenOptions,
+    ) -> Result<(Fd, Opened)> {
+        let machine = self.host(host);
+        let now = machine.clock.realtime(env.now);
+        let file = machine.disk(env).open(now, path, options)?;
+        if machine.disk(env).stat_fd(file)?.kind == FileKind::Fifo {
+            return self.open_fifo(env, host, file, end_of(options));
+        }
+        Ok((self.table.open(host, Object::File(file)).0, Opened::Now))
     }
 
     /// The file an operation worked on may go now.
@@ -192,11 +258,14 @@ impl Universe {
                 None => Err(Errno::EBADF),
             }
         };
-        match op {
-            Op::Open { path, options } => {
-                let file = self.host(host).disk(env).open(now, &path, options)?;
-                Ok(Output::Fd(self.table.open(host, Object::File(file)).0))
+        // What is besides the content, which a pipe with a name has on the disk as well.
+        let named = |universe: &Self| -> Result<FileId> {
+            match on.and_then(|on| universe.table.get(on)).map(|open| &open.object) {
+                Some(Object::Pipe(PipeEnd { file: Some(file), .. })) => Ok(*file),
+                _ => file(universe),
             }
+        };
+        match op {
             Op::Read { offset, len, .. } => {
                 let file = file(self)?;
                 self.host(host).disk(env).read(now, file, offset, len).map(Output::Data)
@@ -218,7 +287,7 @@ impl Universe {
                 self.host(host).disk(env).seek(file, to).map(Output::Len)
             }
             Op::StatFd { .. } => {
-                let file = file(self)?;
+                let file = named(self)?;
                 self.host(host).disk(env).stat_fd(file).map(Output::Metadata)
             }
             Op::Rename { from, to } => {
@@ -230,6 +299,10 @@ impl Universe {
             Op::CreateDir { path, mode } => {
                 let disk = self.host(host).disk(env);
                 disk.create_dir_with(now, &path, mode.unwrap_or(0o777)).map(|()| Output::Done)
+            }
+            Op::MakeFifo { path, mode } => {
+                let disk = self.host(host).disk(env);
+                disk.create_fifo(now, &path, mode.unwrap_or(0o666)).map(|()| Output::Done)
             }
             Op::RemoveDir { path } => {
                 self.host(host).disk(env).remove_dir(now, &path).map(|()| Output::Done)
@@ -257,7 +330,7 @@ impl Universe {
                 disk.set_attributes(now, &path, follow, change).map(|()| Output::Done)
             }
             Op::SetAttributes { of: Place::Fd(_), change } => {
-                let file = file(self)?;
+                let file = named(self)?;
                 let disk = self.host(host).disk(env);
                 disk.set_attributes_fd(now, file, change).map(|()| Output::Done)
             }

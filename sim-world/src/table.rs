@@ -5,7 +5,7 @@
 
 use crate::counter::Counter;
 use crate::epoll::{ALWAYS, Epoll, ItemKey};
-use crate::pipes::{End, PipeId};
+use crate::pipes::PipeEnd;
 use crate::timerfd::Timer;
 use sim_core::backend::{Readiness, Waiter};
 use sim_core::{Env, Errno, Fd, HostId, Result};
@@ -37,7 +37,7 @@ impl DescriptionId {
 pub(crate) enum Object {
     Socket(SocketId),
     Unix(UnixId),
-    Pipe(PipeId, End),
+    Pipe(PipeEnd),
     File(FileId),
     Epoll(Box<Epoll>),
     Signals(SignalSet),

@@ -218,7 +218,7 @@ impl Universe {
             Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
             Object::Signals(_) => Readiness::NONE,
             Object::Unix(socket) => self.unix_readiness(open.host, *socket),
-            Object::Pipe(pipe, end) => self.pipes.readiness(*pipe, *end),
+            Object::Pipe(end) => self.pipes.readiness(*end),
             Object::Counter(counter) => counter.readiness(),
             Object::Timer(timer) => timer.readiness(),
             Object::Epoll(epoll) => {

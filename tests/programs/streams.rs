@@ -21,7 +21,8 @@ fn main() {
         ranges(&at("ranges"));
         temporary(&at("made-XXXXXX"), &at("folder-XXXXXX"));
         numbered(&at("numbered"));
-        for name in ["stream", "log", "mapped", "ranges", "numbered"] {
+        named_pipe(&at("pipe"));
+        for name in ["stream", "log", "mapped", "ranges", "numbered", "pipe"] {
             println!("remove {}", libc::remove(at(name).as_ptr()));
         }
         println!("remove {}", libc::remove(at("").as_ptr()));
@@ -192,5 +193,90 @@ unsafe fn numbered(path: &CStr) {
         let mut records = [0_u8; 4096];
         println!("{}", libc::syscall(libc::SYS_getdents64, folder, records.as_mut_ptr(), 4096) > 0);
         println!("{}", libc::close(folder));
+    }
+}
+
+/// Opens, and says what came of it.
+unsafe fn try_open(path: &CStr, flags: c_int) -> c_int {
+    // SAFETY: as in `main`.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), flags);
+        let error = if fd < 0 { io::Error::last_os_error().raw_os_error() } else { None };
+        println!("open {flags:#o}: {error:?}");
+        fd
+    }
+}
+
+/// What a descriptor is ready for at once.
+unsafe fn ready(fd: c_int) -> libc::c_short {
+    // SAFETY: as in `main`.
+    unsafe {
+        let mut entry = libc::pollfd { fd, events: libc::POLLIN | libc::POLLOUT, revents: 0 };
+        libc::poll(&raw mut entry, 1, 0);
+        entry.revents
+    }
+}
+
+/// A pipe with a name (fifo(7)): who is held back, who is refused, who hangs up.
+unsafe fn named_pipe(path: &CStr) {
+    // SAFETY: as in `main`.
+    unsafe {
+        println!(
+            "mkfifo {} {}",
+            libc::mkfifo(path.as_ptr(), 0o600),
+            libc::mkfifo(path.as_ptr(), 0)
+        );
+        let mut status: libc::stat = std::mem::zeroed();
+        libc::stat(path.as_ptr(), &raw mut status);
+        println!("{:o} {}", status.st_mode, libc::truncate(path.as_ptr(), 0));
+        let (read, write, both) = (libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR);
+        try_open(path, write | libc::O_NONBLOCK);
+        let mut byte = [0_u8; 4];
+        let reader = try_open(path, read | libc::O_NONBLOCK);
+        println!("{} {}", ready(reader), libc::read(reader, byte.as_mut_ptr().cast(), 4));
+        let writer = try_open(path, write | libc::O_NONBLOCK);
+        println!("{} {}", ready(reader), libc::read(reader, byte.as_mut_ptr().cast(), 4));
+        println!("{} {}", ready(writer), libc::write(writer, b"two".as_ptr().cast(), 3));
+        println!("{} {:#o}", ready(reader), libc::fcntl(writer, libc::F_GETFL));
+        libc::close(writer);
+        println!("{} {}", ready(reader), libc::read(reader, byte.as_mut_ptr().cast(), 4));
+        println!("{} {}", ready(reader), libc::read(reader, byte.as_mut_ptr().cast(), 4));
+        let own = try_open(path, both);
+        println!("{} {}", ready(own), libc::write(own, b"me".as_ptr().cast(), 2));
+        println!("{} {}", ready(own), libc::read(own, byte.as_mut_ptr().cast(), 4));
+        println!("{}", libc::lseek(own, 0, libc::SEEK_SET));
+        libc::close(own);
+        libc::close(reader);
+        held_back(path);
+    }
+}
+
+/// Either end waits for the other to be opened.
+unsafe fn held_back(path: &CStr) {
+    let name = path.to_owned();
+    let other = std::thread::spawn(move || {
+        // SAFETY: as in `main`.
+        unsafe {
+            let reader = libc::open(name.as_ptr(), libc::O_RDONLY);
+            let mut byte = [0_u8; 4];
+            let got = libc::read(reader, byte.as_mut_ptr().cast(), 4);
+            let end = libc::read(reader, byte.as_mut_ptr().cast(), 4);
+            libc::close(reader);
+            let writer = libc::open(name.as_ptr(), libc::O_WRONLY);
+            libc::write(writer, b"back".as_ptr().cast(), 4);
+            libc::close(writer);
+            (got, end)
+        }
+    });
+    // SAFETY: as in `main`.
+    unsafe {
+        let writer = libc::open(path.as_ptr(), libc::O_WRONLY);
+        libc::write(writer, b"to".as_ptr().cast(), 2);
+        libc::close(writer);
+        let reader = libc::open(path.as_ptr(), libc::O_RDONLY);
+        let mut byte = [0_u8; 4];
+        let got = libc::read(reader, byte.as_mut_ptr().cast(), 4);
+        libc::close(reader);
+        println!("held back: {:?} {got} {byte:?}", other.join().expect("it does not panic"));
     }
 }

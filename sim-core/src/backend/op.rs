@@ -28,6 +28,8 @@ pub struct OpenOptions {
     pub directory: bool,
     /// Fail if the path's last component is a symbolic link (`O_NOFOLLOW`).
     pub no_follow: bool,
+    /// Do not wait for the other end of a named pipe (`O_NONBLOCK`, fifo(7)).
+    pub nonblocking: bool,
     /// The permissions of a file that is made; 0o666 unless said. The real backend takes the process's mask off (umask(2)).
     pub mode: Option<u32>,
 }
@@ -99,6 +101,13 @@ pub enum Op {
         /// Which.
         path: Box<str>,
         /// Its permissions; 0o777 unless said. The real backend takes the process's mask off (umask(2)).
+        mode: Option<u32>,
+    },
+    /// Makes a named pipe (mkfifo(3)): [`Output::Done`].
+    MakeFifo {
+        /// Which.
+        path: Box<str>,
+        /// Its permissions; 0o666 unless said. The real backend takes the process's mask off (umask(2)).
         mode: Option<u32>,
     },
     /// Removes an empty directory (rmdir(2)): [`Output::Done`].
@@ -295,6 +304,8 @@ pub enum FileKind {
     Symlink,
     /// The name of a Unix socket.
     Socket,
+    /// A pipe, with a name or without (fifo(7)).
+    Fifo,
 }
 
 /// What a file is (stat(2)).

@@ -90,6 +90,8 @@ pub enum SocketOption {
     ReceiveBuffer(u32),
     /// `TCP_NODELAY`.
     NoDelay(bool),
+    /// `TCP_QUICKACK`: acknowledgements do not wait for answers to travel with. A stream goes back to waiting by itself.
+    QuickAck(bool),
     /// `TCP_USER_TIMEOUT`; zero is the system's default.
     UserTimeout(Duration),
     /// `TCP_SYNCNT`: SYN retransmissions before a connect times out.
@@ -170,6 +172,8 @@ pub enum OptionName {
     ReceiveBuffer,
     /// `TCP_NODELAY`.
     NoDelay,
+    /// `TCP_QUICKACK`.
+    QuickAck,
     /// `TCP_USER_TIMEOUT`.
     UserTimeout,
     /// `TCP_SYNCNT`.

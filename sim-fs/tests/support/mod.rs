@@ -20,6 +20,7 @@ pub(crate) const READ: OpenOptions = OpenOptions {
     create_new: false,
     directory: false,
     no_follow: false,
+    nonblocking: false,
     mode: None,
 };
 /// `O_RDWR`.

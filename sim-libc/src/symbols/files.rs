@@ -14,7 +14,7 @@ use crate::world::{is_member, with};
 use bytes::Bytes;
 use core::ffi::{c_char, c_int, c_uint};
 use libc::{iovec, mode_t, off_t};
-use sim_core::backend::{Op, OpenOptions, Output, SeekTo};
+use sim_core::backend::{FileKind, Op, OpenOptions, Output, SeekTo};
 use sim_core::{Errno, Fd, Result};
 
 /// Flags that mean nothing here: what they ask for is so, or cannot be told apart.
@@ -22,13 +22,12 @@ const WITHOUT_MEANING: c_int = libc::O_CLOEXEC
     | libc::O_LARGEFILE
     | libc::O_NOATIME
     | libc::O_NOCTTY
-    | libc::O_NONBLOCK
     | libc::O_PATH
     | libc::O_SYNC
     | libc::O_DSYNC
     | LARGE_FILE;
 /// The kernel's `O_LARGEFILE`, which libc has as 0 where it means nothing.
-const LARGE_FILE: c_int = 0o100_000;
+pub const LARGE_FILE: c_int = 0o100_000;
 
 /// open(2)'s flags and mode, as the kernel of the world has them.
 fn options(flags: c_int, mode: mode_t) -> Result<OpenOptions> {
@@ -38,7 +37,8 @@ fn options(flags: c_int, mode: mode_t) -> Result<OpenOptions> {
         | libc::O_CREAT
         | libc::O_EXCL
         | libc::O_DIRECTORY
-        | libc::O_NOFOLLOW;
+        | libc::O_NOFOLLOW
+        | libc::O_NONBLOCK;
     // A file system need not have files without a name (open(2), O_TMPFILE), and callers make one and remove its name.
     if flags & libc::O_TMPFILE == libc::O_TMPFILE {
         return Err(Errno::EOPNOTSUPP);
@@ -59,6 +59,7 @@ fn options(flags: c_int, mode: mode_t) -> Result<OpenOptions> {
         create_new: has(libc::O_CREAT) && has(libc::O_EXCL),
         directory: has(libc::O_DIRECTORY),
         no_follow: has(libc::O_NOFOLLOW),
+        nonblocking: has(libc::O_NONBLOCK),
         mode: Some(with(|world| world.folders.masked(mode))),
     })
 }
@@ -68,7 +69,8 @@ pub fn open_on_disk(path: Box<str>, flags: c_int, mode: mode_t) -> Result<c_int>
     let options = options(flags, mode)?;
     match submit(Op::Open { path, options })? {
         Output::Fd(fd) => {
-            with(|world| world.descriptors.open_file(fd, flags));
+            // A kernel of 64 bits adds it to what it opens, and tells of it.
+            with(|world| world.descriptors.open_file(fd, flags | LARGE_FILE));
             Ok(number(fd))
         }
         other => unreachable!("an open answers a descriptor, not {other:?}"),
@@ -328,12 +330,13 @@ extern "C" fn ftruncate(fd: c_int, len: off_t) -> c_int {
 }
 
 /// Opens a file, does a thing with it, and closes it.
-fn opened(
+pub fn opened(
     path: Box<str>,
     flags: c_int,
+    mode: mode_t,
     verb: impl FnOnce(c_int) -> Result<c_int>,
 ) -> Result<c_int> {
-    let fd = open_on_disk(path, flags, 0)?;
+    let fd = open_on_disk(path, flags, mode)?;
     let answer = verb(fd);
     super::io::close_ours(fd);
     answer
@@ -346,7 +349,10 @@ extern "C" fn truncate64(path: In<c_char>, len: off_t) -> c_int {
         path,
         |path| {
             let len = u64::try_from(len).map_err(|_| Errno::EINVAL)?;
-            opened(path, libc::O_WRONLY, |fd| {
+            if super::paths::stat(path.clone(), true)?.kind == FileKind::Fifo {
+                return Err(Errno::EINVAL);
+            }
+            opened(path, libc::O_WRONLY, 0, |fd| {
                 let fd = simulated(fd).ok_or(Errno::EBADF)?;
                 done(Op::Truncate { fd, len })
             })

@@ -62,6 +62,7 @@ fn kind_of(kind: FileKind) -> u8 {
         FileKind::Directory => libc::DT_DIR,
         FileKind::Symlink => libc::DT_LNK,
         FileKind::Socket => libc::DT_SOCK,
+        FileKind::Fifo => libc::DT_FIFO,
     }
 }
 
@@ -294,10 +295,6 @@ refuses! {
     statvfs64(path: In<c_char>, into: Any) -> c_int = c"statvfs64", -1;
     fstatvfs(fd: c_int, into: Any) -> c_int = c"fstatvfs", -1;
     fstatvfs64(fd: c_int, into: Any) -> c_int = c"fstatvfs64", -1;
-    mknod(path: In<c_char>, mode: libc::mode_t, device: libc::dev_t) -> c_int = c"mknod", -1;
-    mknodat(folder: c_int, path: In<c_char>, mode: libc::mode_t, device: libc::dev_t) -> c_int = c"mknodat", -1;
-    mkfifo(path: In<c_char>, mode: libc::mode_t) -> c_int = c"mkfifo", -1;
-    mkfifoat(folder: c_int, path: In<c_char>, mode: libc::mode_t) -> c_int = c"mkfifoat", -1;
     setxattr(path: In<c_char>, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"setxattr", -1;
     lsetxattr(path: In<c_char>, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"lsetxattr", -1;
     fsetxattr(fd: c_int, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"fsetxattr", -1;

@@ -277,8 +277,9 @@ extern "C" fn pipe2(into: Out<c_int>, flags: c_int) -> c_int {
         }
         let host = world.host();
         let (read, write) = world.universe.pipe(&mut world.env, host)?;
-        for (n, fd) in [read, write].into_iter().enumerate() {
-            world.descriptors.open(fd, flags & libc::O_NONBLOCK != 0, flags & libc::O_CLOEXEC != 0);
+        let ends = [(read, libc::O_RDONLY), (write, libc::O_WRONLY)];
+        for (n, (fd, access)) in ends.into_iter().enumerate() {
+            world.descriptors.open_file(fd, flags | access);
             into.at(n).set(number(fd));
         }
         Ok(0)

@@ -10,7 +10,7 @@ use crate::real::{self, next};
 use crate::world::{is_member, with};
 use core::ffi::{c_char, c_int, c_uint};
 use core::ptr;
-use libc::mode_t;
+use libc::{dev_t, mode_t};
 use sim_core::backend::{FileKind, Op, Output};
 use sim_core::{Errno, Result};
 
@@ -31,6 +31,48 @@ extern "C" fn mkdirat(folder: c_int, path: In<c_char>, mode: mode_t) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn mkdir(path: In<c_char>, mode: mode_t) -> c_int {
     mkdirat(libc::AT_FDCWD, path, mode)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mkfifoat(folder: c_int, path: In<c_char>, mode: mode_t) -> c_int {
+    mknodat(folder, path, mode & !libc::S_IFMT | libc::S_IFIFO, 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mkfifo(path: In<c_char>, mode: mode_t) -> c_int {
+    mkfifoat(libc::AT_FDCWD, path, mode)
+}
+
+/// Makes what is no directory (mknod(2)): a named pipe or an empty file.
+fn make_node(path: Box<str>, mode: mode_t) -> Result<c_int> {
+    match mode & libc::S_IFMT {
+        libc::S_IFIFO => {
+            done(Op::MakeFifo { path, mode: Some(with(|world| world.folders.masked(mode))) })
+        }
+        0 | libc::S_IFREG => {
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+            super::files::opened(path, flags, mode, |_| Ok(0))
+        }
+        kind => Err(with(|world| world.refuse(&format!("mknod of a file of kind {kind:#o}")))),
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mknodat(folder: c_int, path: In<c_char>, mode: mode_t, device: dev_t) -> c_int {
+    on_path_changing(
+        folder,
+        path,
+        |path| make_node(path, mode),
+        |path| {
+            let arguments = [at(folder), path.address(), mode as usize, device as usize, 0, 0];
+            system(libc::SYS_mknodat, arguments)
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mknod(path: In<c_char>, mode: mode_t, device: dev_t) -> c_int {
+    mknodat(libc::AT_FDCWD, path, mode, device)
 }
 
 #[unsafe(no_mangle)]

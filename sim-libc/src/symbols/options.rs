@@ -125,6 +125,7 @@ options! {
     SOL_SOCKET SO_RCVBUF = ReceiveBuffer as count;
     SOL_SOCKET SO_PASSCRED = PassCredentials as truth;
     IPPROTO_TCP TCP_NODELAY = NoDelay as truth;
+    IPPROTO_TCP TCP_QUICKACK = QuickAck as truth;
     IPPROTO_TCP TCP_USER_TIMEOUT = UserTimeout as millis;
     IPPROTO_TCP TCP_SYNCNT = SynCount as count;
     IPPROTO_TCP TCP_KEEPIDLE = KeepIdle as seconds;

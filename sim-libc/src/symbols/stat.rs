@@ -26,6 +26,7 @@ fn kind_bits(kind: FileKind) -> u32 {
         FileKind::Directory => libc::S_IFDIR,
         FileKind::Symlink => libc::S_IFLNK,
         FileKind::Socket => libc::S_IFSOCK,
+        FileKind::Fifo => libc::S_IFIFO,
     }
 }
 
@@ -41,7 +42,11 @@ fn of_object(fd: Fd) -> Result<Metadata> {
         world.descriptors.close_on_exec(fd).ok_or(Errno::EBADF)?;
         let start = WallTime::UNIX_EPOCH;
         Ok(Metadata {
-            kind: if is_socket { FileKind::Socket } else { FileKind::File },
+            kind: match is_socket {
+                true => FileKind::Socket,
+                false if world.universe.is_pipe(fd) => FileKind::Fifo,
+                false => FileKind::File,
+            },
             len: 0,
             inode: u64::from(fd.number()),
             links: 1,
@@ -58,7 +63,7 @@ fn of_object(fd: Fd) -> Result<Metadata> {
 
 /// What an open file is.
 pub fn of_open(fd: Fd) -> Result<Metadata> {
-    if !with(|world| world.universe.is_file(fd)) {
+    if !with(|world| world.universe.has_inode(fd)) {
         return of_object(fd);
     }
     match submit(Op::StatFd { fd })? {

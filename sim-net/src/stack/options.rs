@@ -147,6 +147,7 @@ const fn is_of_streams(name: OptionName) -> bool {
     matches!(
         name,
         OptionName::NoDelay
+            | OptionName::QuickAck
             | OptionName::UserTimeout
             | OptionName::SynCount
             | OptionName::KeepIdle
@@ -166,6 +167,7 @@ const fn name_of(option: &SocketOption) -> Option<OptionName> {
         SocketOption::SendBuffer(_) => OptionName::SendBuffer,
         SocketOption::ReceiveBuffer(_) => OptionName::ReceiveBuffer,
         SocketOption::NoDelay(_) => OptionName::NoDelay,
+        SocketOption::QuickAck(_) => OptionName::QuickAck,
         SocketOption::UserTimeout(_) => OptionName::UserTimeout,
         SocketOption::SynCount(_) => OptionName::SynCount,
         SocketOption::KeepIdle(_) => OptionName::KeepIdle,
@@ -195,15 +197,21 @@ impl Stack {
             ));
             return Err(Errno::EOPNOTSUPP);
         }
-        self.options_mut(id)?.set_any(option, stream)?;
+        // What it says is no setting but how the connection is just now.
+        if name != OptionName::QuickAck {
+            self.options_mut(id)?.set_any(option, stream)?;
+        }
         self.reclassify(id);
         if let Ok(socket) = self.slab.udp(id) {
             socket.way = None;
         }
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id) {
-            match name {
-                OptionName::KeepAlive | OptionName::KeepIdle => connection.set_keepalive(env),
-                OptionName::NoDelay => connection.push(env, &mut self.io),
+            match option {
+                SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => {
+                    connection.set_keepalive(env);
+                }
+                SocketOption::NoDelay(_) => connection.push(env, &mut self.io),
+                SocketOption::QuickAck(on) => connection.set_quick_ack(env, &mut self.io, on),
                 _ => {}
             }
             connection.arm(&mut self.io);
@@ -242,14 +250,15 @@ impl Stack {
 
     /// What a socket is, which can be asked for and not be set. Also refuses what its family does not have.
     fn told_only(&self, id: SocketId, name: OptionName) -> Result<Option<SocketOption>> {
-        let (kind, domain, protocol, listening, segment) = match self.slab.get(id) {
+        let (kind, domain, protocol, listening, segment, quick_ack) = match self.slab.get(id) {
             Some(Entry::Tcp(connection)) => {
                 let listening = connection.state == State::Listen;
                 let idle = matches!(connection.state, State::Closed | State::Listen);
                 let segment = if idle { UNCONNECTED_SEGMENT_BYTES } else { connection.snd.mss };
-                (SocketKind::Stream, connection.domain, 6, listening, segment)
+                let quick_ack = connection.has_quick_ack();
+                (SocketKind::Stream, connection.domain, 6, listening, segment, quick_ack)
             }
-            Some(Entry::Udp(socket)) => (SocketKind::Datagram, socket.domain, 17, false, 0),
+            Some(Entry::Udp(socket)) => (SocketKind::Datagram, socket.domain, 17, false, 0, false),
             _ => return Err(Errno::EBADF),
         };
         if is_of_v6(name) && domain == Domain::Inet
@@ -263,6 +272,7 @@ impl Stack {
             OptionName::Protocol => SocketOption::Protocol(protocol),
             OptionName::AcceptsConnections => SocketOption::AcceptsConnections(listening),
             OptionName::MaxSegment if protocol == 6 => SocketOption::MaxSegment(segment),
+            OptionName::QuickAck if protocol == 6 => SocketOption::QuickAck(quick_ack),
             _ => return Ok(None),
         }))
     }

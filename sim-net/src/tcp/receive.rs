@@ -203,6 +203,20 @@ impl Connection {
         }
     }
 
+    /// Whether acknowledgements do not wait for answers (`TCP_QUICKACK`, tcp(7)).
+    pub(crate) const fn has_quick_ack(&self) -> bool {
+        !self.rcv.interactive
+    }
+
+    /// Lets acknowledgements wait for answers or not, until the program's own behaviour changes that. One that waits is sent.
+    pub(crate) fn set_quick_ack(&mut self, env: &mut Env, io: &mut Io, on: bool) {
+        self.rcv.interactive = !on;
+        let is_open = matches!(self.state, State::Established | State::CloseWait);
+        if on && is_open && self.timers.delack_at != Instant::MAX {
+            self.acknowledge(env, io);
+        }
+    }
+
     /// A segment that carries an acknowledgement has been sent.
     #[inline]
     pub(crate) fn ack_sent(&mut self) {

@@ -4,6 +4,8 @@ use crate::{errno, on_both};
 use futures_util::future::join_all;
 use sim::Errno;
 use sim::fs::{self, AttributeChange, File, FileKind, OpenOptions, SeekTo, SetTime};
+use sim_core::backend::{self, Op, Output};
+use sim_core::rt;
 use sim_time::WallTime;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -273,6 +275,33 @@ async fn hard_links() -> io::Result<()> {
     Ok(())
 }
 
+async fn names_of_pipes() -> io::Result<()> {
+    let dir = Scratch::new().await?;
+    let path: Box<str> = dir.at("p").into();
+    let make = || rt::submit(Op::MakeFifo { path: path.clone(), mode: Some(0o640) });
+    assert_eq!((make().await, make().await), (Ok(Output::Done), Err(Errno::EEXIST)));
+    let is = fs::metadata(&path).await?;
+    assert_eq!((is.kind, is.len, is.mode), (FileKind::Fifo, 0, 0o640));
+    let open = |write: bool, directory| {
+        let read = !write;
+        let any = backend::OpenOptions::default();
+        let options = backend::OpenOptions { read, write, directory, nonblocking: true, ..any };
+        rt::submit(Op::Open { path: path.clone(), options })
+    };
+    assert_eq!(open(true, false).await, Err(Errno::ENXIO), "nobody reads");
+    assert_eq!(open(false, true).await, Err(Errno::ENOTDIR));
+    let reader = open(false, false).await;
+    let writer = open(true, false).await;
+    fs::remove_file(&path).await?;
+    for end in [reader, writer] {
+        let Ok(Output::Fd(fd)) = end else { panic!("{end:?}") };
+        let Ok(Output::Metadata(is)) = rt::submit(Op::StatFd { fd }).await else { panic!() };
+        assert_eq!((is.kind, is.links), (FileKind::Fifo, 0));
+        rt::call(|backend, env| backend.close(env, fd))?;
+    }
+    Ok(())
+}
+
 async fn symbolic_links() -> io::Result<()> {
     let dir = Scratch::new().await?;
     fs::create_dir(&dir.at("d")).await?;
@@ -424,6 +453,7 @@ on_both!(
     renaming,
     removing,
     hard_links,
+    names_of_pipes,
     symbolic_links,
     attributes,
     whole_file_locks,

@@ -72,12 +72,20 @@ async fn values_are_kept() -> io::Result<()> {
         (N::MulticastLoopV6, O::MulticastLoopV6(true), O::MulticastLoopV6(false)),
         (N::V6Only, O::V6Only(false), O::V6Only(true)),
     ];
+    let streams = [
+        (N::NoDelay, O::NoDelay(false), O::NoDelay(true)),
+        (N::QuickAck, O::QuickAck(true), O::QuickAck(false)),
+        (N::QuickAck, O::QuickAck(false), O::QuickAck(true)),
+    ];
     let datagrams = [(N::MulticastTtl, O::MulticastTtl(1), O::MulticastTtl(7))];
     for domain in [Domain::Inet, Domain::Inet6] {
         for kind in [SocketKind::Stream, SocketKind::Datagram] {
             let fd = socket(domain, kind)?;
             let v6 = v6.iter().filter(|_| domain == Domain::Inet6);
-            let of_kind = datagrams.iter().filter(|_| kind == SocketKind::Datagram);
+            let of_kind: &[_] = match kind {
+                SocketKind::Stream => &streams,
+                _ => &datagrams,
+            };
             for &(name, first, then) in every.iter().chain(v6).chain(of_kind) {
                 assert_eq!(get(fd, name), Ok(first), "{domain:?} {kind:?}");
                 assert_eq!((set(fd, then), get(fd, name)), (Ok(()), Ok(then)));
