@@ -12,7 +12,7 @@
 
 #![expect(unsafe_code, reason = "the gate's function is called with what the gate gave")]
 
-use crate::thread::Life;
+use crate::thread::{LOOKS, Life};
 use crate::turn;
 use crate::world::{World, child, is_member, me, with};
 use core::ffi::c_void;
@@ -65,6 +65,8 @@ pub struct Gates {
     free: Vec<u32>,
     /// The task whose grant is outstanding.
     granted: Option<TaskId>,
+    /// The task that had the last turn, and how many it has had in a row, each time having woken itself.
+    spinning: (Option<TaskId>, u32),
 }
 
 /// A task that was granted: its runtime is to be woken.
@@ -86,6 +88,14 @@ impl Gates {
     /// Whether a grant is outstanding.
     pub fn is_granting(&self) -> bool {
         self.granted.is_some()
+    }
+
+    /// Counts a turn of a task that is ready again at its end.
+    fn count_spin(&mut self, id: TaskId) -> u32 {
+        let (last, turns) = self.spinning;
+        let turns = if last == Some(id) { turns.saturating_add(1) } else { 1 };
+        self.spinning = (Some(id), turns);
+        turns
     }
 
     fn get(&mut self, id: TaskId) -> Option<&mut Task> {
@@ -255,6 +265,10 @@ impl World {
         if done {
             self.env.event(Kind::End, ended.path, 0, 0, 0);
         } else if task.woken {
+            let turns = self.gates.count_spin(id);
+            if turns.is_multiple_of(LOOKS) {
+                self.stare(self.starers);
+            }
             self.enable_task(id);
         } else {
             task.state = State::Waiting;

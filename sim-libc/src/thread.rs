@@ -25,6 +25,14 @@ use sim_core::{HostId, TaskId, ThreadId};
 use sim_time::{Instant, Key};
 use sim_world::Universe;
 
+/// After how many looks in vain a thread lets others run, and a task that does nothing but wake itself is taken to spin.
+pub const LOOKS: u32 = 1000;
+/// How many looks a call counts for, after which others have had their turns anyway.
+pub const LOOKS_OF_CALL: u32 = 50;
+/// What so many looks cost at least, and at most: a time slice of Linux at 250 ticks a second.
+const STARE_NS: u64 = 25_000;
+const SLICE_NS: u64 = 4_000_000;
+
 /// What becomes of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -84,6 +92,10 @@ pub struct Thread {
     syncs: u32,
     /// How often it waited.
     pub waits: u32,
+    /// How often it has looked at a clock, or at descriptors without waiting for them, since it last waited.
+    looks: u32,
+    /// Whether it has looked so often that it is taken to do nothing else.
+    stares: bool,
     /// What it waits for.
     pub waits_for: WaitsFor,
     /// Since when.
@@ -152,6 +164,8 @@ impl Thread {
             turns: 0,
             syncs: 0,
             waits: 0,
+            looks: 0,
+            stares: false,
             waits_for: WaitsFor::Nothing,
             since: Instant::ZERO,
             timer: None,
@@ -233,11 +247,40 @@ impl World {
         let (actor, path, turns) = (thread.actor, thread.path, thread.turns);
         let timer = thread.timer.take();
         self.env.actor = actor;
-        self.looks = 0;
         if let Some(timer) = timer {
             self.timers.remove(timer);
         }
         self.env.event(Kind::Poll, path, u64::from(turns), 0, 0);
+    }
+
+    /// Counts a look that found nothing: one at a clock, or a call for what is ready now, which counts for [`LOOKS_OF_CALL`]. True if the
+    /// thread has done so often without ever waiting: it may wait for another by looking, as with a loop that gives up at a deadline, and
+    /// must let it run. A gated task cannot; that of a grant must not.
+    pub fn look_in_vain(&mut self, count: u32) -> bool {
+        let is_granting = self.gates.is_granting();
+        let thread = self.threads.get(me());
+        thread.looks += count;
+        if thread.looks < LOOKS || !thread.tasks.is_empty() || is_granting {
+            return false;
+        }
+        thread.looks = 0;
+        if !core::mem::replace(&mut thread.stares, true) {
+            self.starers += 1;
+        }
+        self.stare(self.starers - 1);
+        true
+    }
+
+    /// Lets time pass for a thread or task that does nothing but look whether something has happened. What it waits for may be far off:
+    /// while nobody is ready but `others` that do the same, the more time passes the longer that goes on, up to a time slice at once,
+    /// but not beyond the next thing that happens.
+    pub fn stare(&mut self, others: usize) {
+        let left = self.timers_due.min(self.env.due).duration_since(self.env.now).as_nanos();
+        let is_alone = self.enabled.members().len() <= others;
+        self.stares += u32::from(is_alone);
+        let cost_ns = (STARE_NS << self.stares.min(u64::BITS / 2)).min(SLICE_NS);
+        let most_ns = if is_alone { u64::try_from(left).unwrap_or(u64::MAX) } else { STARE_NS };
+        self.charge(cost_ns.min(most_ns));
     }
 
     /// The thread that has the turn will give it up.
@@ -257,6 +300,11 @@ impl World {
         self.end_thread_turn(Life::Waiting);
         let thread = self.threads.get(me());
         thread.waits = thread.waits.wrapping_add(1);
+        thread.looks = 0;
+        if core::mem::take(&mut thread.stares) {
+            self.starers -= 1;
+            self.stares = 0;
+        }
         (thread.waits_for, thread.since) = (waits_for, now);
         let wait = thread.waits;
         if let Some(deadline) = deadline {
@@ -323,6 +371,9 @@ pub fn end() {
         world.end_thread_turn(Life::Ended);
         let path = world.threads.get(me()).path;
         world.env.event(Kind::End, path, 0, 0, 0);
+        if world.threads.get(me()).stares {
+            world.starers -= 1;
+        }
         for joiner in core::mem::take(&mut world.threads.get(me()).joiners) {
             world.release(joiner);
         }

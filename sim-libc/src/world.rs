@@ -73,11 +73,13 @@ pub struct World {
     pub queues: Queues,
     /// The streams of questions that the program's own code asks, by site and actor.
     pub streams: BTreeMap<(u64, Path), Stream>,
-    /// How often the thread that has the turn has looked at clocks in it.
-    pub looks: u32,
     /// The processor's cycle counter.
     #[cfg(target_arch = "x86_64")]
     pub counter: Counter,
+    /// How many threads stare.
+    pub starers: usize,
+    /// How often somebody has stared in a row while nobody could do anything else.
+    pub stares: u32,
     /// Limits and costs.
     pub config: RuntimeConfig,
     /// Turns given.
@@ -200,9 +202,10 @@ impl World {
             descriptors: Descriptors::default(),
             queues: Queues::default(),
             streams: BTreeMap::new(),
-            looks: 0,
             #[cfg(target_arch = "x86_64")]
             counter: Counter::default(),
+            starers: 0,
+            stares: 0,
             config: RuntimeConfig::default(),
             steps: 0,
             objects: Objects::default(),

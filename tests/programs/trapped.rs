@@ -41,6 +41,7 @@ fn main() {
         #[cfg(target_arch = "x86_64")]
         Some("spin_on_counter") => traps::spin_on_counter(),
         Some("spin_on_clock") => spin_on_clock(),
+        Some("spin_for_seconds") => spin_for_seconds(),
         Some("nothing") => {}
         other => panic!("no such program: {other:?}"),
     }
@@ -401,6 +402,19 @@ fn spin_on_clock() {
     let (is_done, began) = (set_later(), Instant::now());
     while !is_done.load(Ordering::SeqCst) {
         assert!(began.elapsed() < Duration::from_secs(1), "it is set after a millisecond");
+    }
+    println!("{:?}", began.elapsed());
+}
+
+/// Spins until a moment of its own, and until another thread's, while a third sleeps far longer.
+fn spin_for_seconds() {
+    drop(thread::spawn(|| thread::sleep(Duration::from_secs(3600))));
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(300) {}
+    println!("{:?}", began.elapsed());
+    let other = thread::spawn(|| thread::sleep(Duration::from_secs(2)));
+    while !other.is_finished() {
+        assert!(began.elapsed() < Duration::from_secs(3), "it sleeps for two seconds");
     }
     println!("{:?}", began.elapsed());
 }

@@ -214,6 +214,27 @@ fn a_wait_that_looks_at_a_clock_lets_others_run() {
     }
 }
 
+/// The longer it goes on the more time passes by a look, but never beyond what is waited for by more than a time slice.
+#[test]
+fn staring_at_a_clock_for_seconds_is_cheap() {
+    for seed in 0..5 {
+        let ran = run("spin_for_seconds", seed);
+        let times: Vec<f64> = ran
+            .printed()
+            .lines()
+            .map(|line| match line.strip_suffix("ms") {
+                Some(millis) => millis.parse::<f64>().unwrap() / 1e3,
+                None => line.strip_suffix('s').unwrap().parse().unwrap(),
+            })
+            .collect();
+        assert!((0.3..0.304).contains(&times[0]), "{times:?}");
+        assert!((2.3..2.308).contains(&times[1]), "{times:?}");
+        let steps = ran.run.as_ref().and_then(|run| run.get("steps"));
+        let Some(Value::Number(steps)) = steps else { panic!("{:?}", ran.run) };
+        assert!(*steps < 2000, "2.3 s are 575 slices of 4 ms, not {steps}");
+    }
+}
+
 #[test]
 fn outside_a_world_nothing_is_trapped() {
     let output = command("counter").env("LD_PRELOAD", object()).output().unwrap();

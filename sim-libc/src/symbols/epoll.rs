@@ -139,6 +139,9 @@ fn wait(epoll: Fd, into: Out<epoll_event>, max: c_int, timeout: Option<Duration>
             Ok((events, env.now))
         })?;
         if !events.is_empty() || now >= deadline {
+            if events.is_empty() {
+                with(|world| world.look_in_vain(thread::LOOKS_OF_CALL));
+            }
             for (n, event) in events.iter().enumerate() {
                 into.at(n).set(epoll_event { events: event.readiness.bits(), u64: event.data });
             }

@@ -46,6 +46,9 @@ fn wait(descriptors: &mut [pollfd], timeout: Option<Duration>) -> Result<c_int> 
     loop {
         let ready = look(descriptors);
         if ready > 0 || with(|world| world.env.now) >= deadline {
+            if ready == 0 {
+                with(|world| world.look_in_vain(thread::LOOKS_OF_CALL));
+            }
             return Ok(ready);
         }
         let watched: Vec<(Fd, Readiness)> = descriptors

@@ -6,7 +6,7 @@ use super::{answer_int, duration};
 use crate::memory::{In, Out};
 use crate::real::next;
 use crate::thread::{self, WaitsFor};
-use crate::world::{World, glance, is_member, me, with};
+use crate::world::{World, glance, is_member, with};
 use core::ffi::{c_int, c_uint, c_void};
 use core::time::Duration;
 use libc::{clockid_t, time_t, timespec, timeval};
@@ -16,9 +16,6 @@ use sim_time::Instant;
 
 /// What it costs to look at a clock, which is no system call.
 const LOOK_NS: u64 = 25;
-
-/// How often a thread looks at clocks in a turn before others have theirs.
-const LOOKS: u32 = 1000;
 
 impl World {
     /// The reading of a clock; `None` for one that there is not. CPU time is virtual time: whoever runs uses a processor.
@@ -40,14 +37,6 @@ impl World {
         }
     }
 
-    /// Counts a look at a clock. True if the thread has done so often in its turn: it may wait for another by looking, as with a loop
-    /// that gives up at a deadline, and must let it run. A gated task cannot; that of a grant must not.
-    fn has_stared(&mut self) -> bool {
-        self.looks += 1;
-        let is_gated = !self.threads.get(me()).tasks.is_empty();
-        self.looks > LOOKS && !is_gated && !self.gates.is_granting()
-    }
-
     /// The true instant at which a clock will read `reading`.
     pub fn instant_at(&mut self, clock: clockid_t, reading: Duration) -> Instant {
         let now = self.clock(clock).unwrap_or_default();
@@ -64,7 +53,7 @@ fn as_timespec(time: Duration) -> timespec {
 
 /// Reads a clock, which costs a moment.
 fn look(clock: clockid_t) -> Option<Duration> {
-    if glance(World::has_stared) {
+    if glance(|world| world.look_in_vain(1)) {
         thread::yield_turn();
     }
     glance(|world| {
