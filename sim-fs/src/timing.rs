@@ -40,7 +40,7 @@ impl Default for Timing {
 impl Timing {
     fn of(&self, op: &Op) -> Delay {
         match op {
-            Op::Sync { .. } => self.sync,
+            Op::Sync { .. } | Op::SyncAll => self.sync,
             Op::Open { .. }
             | Op::Rename { .. }
             | Op::RemoveFile { .. }

@@ -180,6 +180,8 @@ impl World {
         let config = WorldConfig::default();
         let mut universe = Universe::new(&mut env, config);
         universe.put_above(&mut env, HostId::ROOT, Rc::new(Overlay::new(config.start)));
+        let folders = Folders::new();
+        universe.set_working_directory(HostId::ROOT, &folders.working);
         let mut enabled = EnabledSet::new(policy, &env.choices);
         if plan.census {
             enabled.count();
@@ -196,7 +198,7 @@ impl World {
             carriers: VecDeque::new(),
             gates: Gates::default(),
             random: std::collections::BTreeSet::new(),
-            folders: Folders::new(),
+            folders,
             listings: BTreeMap::new(),
             lock_waiters: Vec::new(),
             descriptors: Descriptors::default(),

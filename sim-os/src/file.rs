@@ -55,6 +55,10 @@ pub(crate) fn prepare(env: &mut Env, op: Op, root: &Root, table: &Table) -> Resu
             Ok(Done::NOTHING)
         }),
         Op::Sync { fd, data_only } => with(file(fd)?, move |file| sync(file, data_only)),
+        Op::SyncAll => Box::new(|| {
+            rustix::fs::sync();
+            Ok(Done::NOTHING)
+        }),
         Op::Seek { fd, to } => with(file(fd)?, move |file| seek(file, to)),
         Op::StatFd { fd } => with(file(fd)?, stat),
         Op::Stat { path, follow } => {

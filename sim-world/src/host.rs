@@ -30,6 +30,8 @@ pub(crate) struct Host {
     pub(crate) unix: UnixSockets,
     /// Made when it is first asked for: most hosts have no use for one.
     disk: Option<Box<Disk>>,
+    /// Where relative names of Unix sockets begin: the working directory of its process.
+    pub(crate) working: Box<str>,
     /// Whether real files lie below its disk.
     pub(crate) sees_real_files: bool,
     pub(crate) clock: ClockModel,
@@ -62,6 +64,7 @@ impl Host {
             stack: Stack::new(env, path, addrs),
             unix: UnixSockets::default(),
             disk: None,
+            working: "/".into(),
             sees_real_files: false,
             clock: ClockModel::new(env.now, uptime_ns, start),
             state: HostState::Up,

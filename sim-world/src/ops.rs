@@ -282,6 +282,10 @@ impl Universe {
                 let file = file(self)?;
                 self.host(host).disk(env).sync(file, data_only).map(|()| Output::Done)
             }
+            Op::SyncAll => {
+                self.host(host).disk(env).sync_all();
+                Ok(Output::Done)
+            }
             Op::Seek { to, .. } => {
                 let file = file(self)?;
                 self.host(host).disk(env).seek(file, to).map(Output::Len)

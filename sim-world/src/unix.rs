@@ -13,6 +13,7 @@ use sim_core::backend::{
 };
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_net::{Passed, UnixId, UnixReceived, UnixSend};
+use std::borrow::Cow;
 
 /// The most descriptors that travel with one message (`SCM_MAX_FD`).
 const RIGHTS_MAX: usize = 253;
@@ -124,15 +125,32 @@ impl Universe {
                 return world.host(host).unix.bind_abstract(socket, name);
             };
             world.host(host).unix.check_unnamed(socket)?;
-            let path = text(env, path)?;
+            let path = world.path_of(env, host, path)?;
             let machine = world.host(host);
             let now = machine.clock.realtime(env.now);
-            let inode = match machine.disk(env).create_socket(now, path) {
+            let inode = match machine.disk(env).create_socket(now, &path) {
                 Err(Errno::EEXIST) => Err(Errno::EADDRINUSE),
                 made => made,
             }?;
             machine.unix.bind_path(socket, name, inode)
         })
+    }
+
+    /// A name as the disk knows paths: in UTF-8, and from the working directory on if it is relative. The socket keeps it as it was given.
+    fn path_of<'a>(&self, env: &mut Env, host: HostId, name: &'a [u8]) -> Result<Cow<'a, str>> {
+        let Ok(path) = str::from_utf8(name) else {
+            env.trace.notice("a path that is not UTF-8 is not modelled and answers EINVAL");
+            return Err(Errno::EINVAL);
+        };
+        Ok(match path.starts_with('/') {
+            true => Cow::Borrowed(path),
+            false => Cow::Owned(format!("{}/{path}", self.hosts[host.index()].working)),
+        })
+    }
+
+    /// Says where relative names of a host's Unix sockets begin: the working directory of its process, `/` unless said (chdir(2)).
+    pub fn set_working_directory(&mut self, host: HostId, path: &str) {
+        self.host(host).working = path.into();
     }
 
     /// The socket that a name stands for on a host.
@@ -143,9 +161,9 @@ impl Universe {
                 false => self.host(host).unix.at_abstract(name),
             };
         };
-        let path = text(env, path)?;
+        let path = self.path_of(env, host, path)?;
         let machine = self.host(host);
-        let found = machine.disk(env).stat(path)?;
+        let found = machine.disk(env).stat(&path)?;
         machine.unix.at_inode(found.inode)
     }
 
@@ -358,12 +376,4 @@ fn refuse_control(env: &mut Env, control: &Control) -> Errno {
         "ancillary data {control:?} is not modelled on this socket: sending it answers EOPNOTSUPP"
     ));
     Errno::EOPNOTSUPP
-}
-
-/// A path as the disk knows paths: in UTF-8.
-fn text<'a>(env: &mut Env, path: &'a [u8]) -> Result<&'a str> {
-    str::from_utf8(path).map_err(|_| {
-        env.trace.notice("a path that is not UTF-8 is not modelled and answers EINVAL");
-        Errno::EINVAL
-    })
 }

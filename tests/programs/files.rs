@@ -12,6 +12,7 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::mpsc;
@@ -221,6 +222,19 @@ fn working(at: &Path) -> io::Result<()> {
         "{:?}",
         std::path::absolute("x")?.strip_prefix(fs::canonicalize(at)?).map(Path::to_owned)
     );
+    relative_sockets(at)
+}
+
+/// A socket's relative name begins at the working directory that there is when it is used, and stays as it was given.
+fn relative_sockets(at: &Path) -> io::Result<()> {
+    let listener = UnixListener::bind("socket")?;
+    println!("{:?} {}", listener.local_addr()?.as_pathname(), at.join("below/socket").exists());
+    println!("{:?}", UnixStream::connect("../below/socket")?.peer_addr()?.as_pathname());
+    drop(UnixStream::connect(at.join("below/socket"))?);
+    println!("{}", failure(UnixListener::bind("./socket")));
+    env::set_current_dir("..")?;
+    println!("{}", failure(UnixStream::connect("socket")));
+    drop(UnixStream::connect("below/socket")?);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ fn main() {
         temporary(&at("made-XXXXXX"), &at("folder-XXXXXX"));
         numbered(&at("numbered"));
         named_pipe(&at("pipe"));
+        checked_and_synced(&at("log"));
         for name in ["stream", "log", "mapped", "ranges", "numbered", "pipe"] {
             println!("remove {}", libc::remove(at(name).as_ptr()));
         }
@@ -278,5 +279,43 @@ unsafe fn held_back(path: &CStr) {
         let got = libc::read(reader, byte.as_mut_ptr().cast(), 4);
         libc::close(reader);
         println!("held back: {:?} {got} {byte:?}", other.join().expect("it does not panic"));
+    }
+}
+
+unsafe extern "C" {
+    fn __read_chk(fd: c_int, into: *mut libc::c_void, len: usize, room: usize) -> isize;
+    fn __pread_chk(fd: c_int, into: *mut u8, len: usize, offset: i64, room: usize) -> isize;
+    fn __recv_chk(fd: c_int, into: *mut u8, len: usize, room: usize, flags: c_int) -> isize;
+    fn __poll_chk(of: *mut libc::pollfd, count: u64, timeout_ms: c_int, room: usize) -> c_int;
+    fn __readlink_chk(path: *const c_char, into: *mut u8, len: usize, room: usize) -> isize;
+}
+
+/// What a C library calls that was compiled to check its buffers, all of a disk made durable, attributes that nobody has set.
+unsafe fn checked_and_synced(path: &CStr) {
+    // SAFETY: as in `main`.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY);
+        let mut into = [0_u8; 8];
+        println!("{} {into:?}", __read_chk(fd, into.as_mut_ptr().cast(), 4, 8));
+        println!("{} {into:?}", __pread_chk(fd, into.as_mut_ptr(), 4, 2, 8));
+        println!("{}", __readlink_chk(path.as_ptr(), into.as_mut_ptr(), 8, 8));
+        println!("{}", libc::syncfs(fd));
+        libc::sync();
+        let name = c"user.nobody".as_ptr();
+        println!("{}", libc::getxattr(path.as_ptr(), name, ptr::null_mut(), 0));
+        println!("{}", libc::fgetxattr(fd, name, ptr::null_mut(), 0));
+        libc::close(fd);
+        let mut pair = [0; 2];
+        libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr());
+        libc::write(pair[0], b"to".as_ptr().cast(), 2);
+        let mut entry = libc::pollfd { fd: pair[1], events: libc::POLLIN, revents: 0 };
+        println!(
+            "{} {}",
+            __poll_chk(&raw mut entry, 1, -1, size_of::<libc::pollfd>()),
+            entry.revents
+        );
+        println!("{} {into:?}", __recv_chk(pair[1], into.as_mut_ptr(), 8, 8, 0));
+        libc::close(pair[0]);
+        libc::close(pair[1]);
     }
 }

@@ -77,6 +77,8 @@ pub enum Op {
         /// Only what is needed to read the data back.
         data_only: bool,
     },
+    /// Makes all that was written to the disk durable (sync(2)): [`Output::Done`].
+    SyncAll,
     /// Moves the description's own position (lseek(2)): [`Output::Len`], the new one.
     Seek {
         /// Which file.

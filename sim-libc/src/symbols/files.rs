@@ -200,7 +200,7 @@ fn offset_of(fd: Fd, offset: off_t) -> Result<Option<u64>> {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn pread64(fd: c_int, into: Out<u8>, len: usize, offset: off_t) -> isize {
+pub(super) extern "C" fn pread64(fd: c_int, into: Out<u8>, len: usize, offset: off_t) -> isize {
     match simulated(fd) {
         Some(fd) => {
             answer(offset_of(fd, offset).and_then(|offset| read_file(fd, offset, into.slice(len))))
@@ -366,7 +366,7 @@ extern "C" fn truncate(path: In<c_char>, len: off_t) -> c_int {
     truncate64(path, len)
 }
 
-fn sync(fd: c_int, data_only: bool, number: libc::c_long) -> c_int {
+fn sync_file(fd: c_int, data_only: bool, number: libc::c_long) -> c_int {
     match simulated(fd) {
         // What is no file cannot be synced (fsync(2), EINVAL).
         Some(fd) => answer_int(done(Op::Sync { fd, data_only })),
@@ -377,12 +377,30 @@ fn sync(fd: c_int, data_only: bool, number: libc::c_long) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn fsync(fd: c_int) -> c_int {
-    sync(fd, false, libc::SYS_fsync)
+    sync_file(fd, false, libc::SYS_fsync)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: c_int) -> c_int {
-    sync(fd, true, libc::SYS_fdatasync)
+    sync_file(fd, true, libc::SYS_fdatasync)
+}
+
+/// Makes all of the disk durable (sync(2)).
+#[unsafe(no_mangle)]
+extern "C" fn sync() -> c_int {
+    if !is_member() {
+        return system(libc::SYS_sync, [0; 6]) as c_int;
+    }
+    answer_int(done(Op::SyncAll))
+}
+
+/// The same, of the disk that a file is on.
+#[unsafe(no_mangle)]
+extern "C" fn syncfs(fd: c_int) -> c_int {
+    match simulated(fd) {
+        Some(fd) => answer_int(stat::of_open(fd).and_then(|_| done(Op::SyncAll))),
+        None => system(libc::SYS_syncfs, [fd as usize, 0, 0, 0, 0, 0]) as c_int,
+    }
 }
 
 /// It promises nothing that a crash of the machine would show (sync_file_range(2), "Warning").

@@ -295,12 +295,6 @@ refuses! {
     statvfs64(path: In<c_char>, into: Any) -> c_int = c"statvfs64", -1;
     fstatvfs(fd: c_int, into: Any) -> c_int = c"fstatvfs", -1;
     fstatvfs64(fd: c_int, into: Any) -> c_int = c"fstatvfs64", -1;
-    setxattr(path: In<c_char>, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"setxattr", -1;
-    lsetxattr(path: In<c_char>, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"lsetxattr", -1;
-    fsetxattr(fd: c_int, name: In<c_char>, value: Any, len: usize, flags: c_int) -> c_int = c"fsetxattr", -1;
-    removexattr(path: In<c_char>, name: In<c_char>) -> c_int = c"removexattr", -1;
-    lremovexattr(path: In<c_char>, name: In<c_char>) -> c_int = c"lremovexattr", -1;
-    fremovexattr(fd: c_int, name: In<c_char>) -> c_int = c"fremovexattr", -1;
     inotify_add_watch(fd: c_int, path: In<c_char>, mask: u32) -> c_int = c"inotify_add_watch", -1;
     chroot(path: In<c_char>) -> c_int = c"chroot", -1;
 }

@@ -4,8 +4,10 @@
 //! is called, or the system itself. A function that blocks is *try, subscribe the thread, give up the turn, try again*.
 
 pub mod address;
+pub mod checked;
 pub mod entropy;
 pub mod epoll;
+pub mod extended;
 pub mod files;
 pub mod folders;
 pub mod futex;

@@ -215,7 +215,12 @@ fn of_process(path: &str) -> Option<Result<String>> {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn readlinkat(folder: c_int, path: In<c_char>, into: Out<u8>, len: usize) -> isize {
+pub(super) extern "C" fn readlinkat(
+    folder: c_int,
+    path: In<c_char>,
+    into: Out<u8>,
+    len: usize,
+) -> isize {
     let target = match place(folder, path) {
         Ok(Where::Disk(path)) => read_link(path).map(String::from),
         Ok(Where::System(absolute)) => {
@@ -243,7 +248,7 @@ extern "C" fn readlinkat(folder: c_int, path: In<c_char>, into: Out<u8>, len: us
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn readlink(path: In<c_char>, into: Out<u8>, len: usize) -> isize {
+pub(super) extern "C" fn readlink(path: In<c_char>, into: Out<u8>, len: usize) -> isize {
     readlinkat(libc::AT_FDCWD, path, into, len)
 }
 
@@ -300,7 +305,7 @@ fn give(text: &str, into: Out<c_char>, len: usize) -> *mut c_char {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn realpath(path: In<c_char>, into: Out<c_char>) -> *mut c_char {
+pub(super) extern "C" fn realpath(path: In<c_char>, into: Out<c_char>) -> *mut c_char {
     let found = match place(libc::AT_FDCWD, path) {
         Ok(Where::Disk(path)) => resolved(path),
         Ok(Where::System(_)) => {
@@ -341,7 +346,11 @@ fn enter(path: Box<str>) -> Result<c_int> {
     if stat(path.clone(), true)?.kind != FileKind::Directory {
         return Err(Errno::ENOTDIR);
     }
-    with(|world| world.folders.working = path.into());
+    with(|world| {
+        let host = world.host();
+        world.universe.set_working_directory(host, &path);
+        world.folders.working = path.into();
+    });
     Ok(0)
 }
 

@@ -16,7 +16,7 @@ use sim_core::{Errno, Fd, Result};
 use sim_time::Instant;
 
 #[unsafe(no_mangle)]
-extern "C" fn poll(descriptors: Out<pollfd>, count: nfds_t, timeout_ms: c_int) -> c_int {
+pub(super) extern "C" fn poll(descriptors: Out<pollfd>, count: nfds_t, timeout_ms: c_int) -> c_int {
     if !is_member() {
         return next!(c"poll"(descriptors: Out<pollfd>, count: nfds_t, timeout_ms: c_int) -> c_int);
     }
@@ -25,7 +25,7 @@ extern "C" fn poll(descriptors: Out<pollfd>, count: nfds_t, timeout_ms: c_int) -
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn ppoll(
+pub(super) extern "C" fn ppoll(
     descriptors: Out<pollfd>,
     count: nfds_t,
     timeout: In<timespec>,

@@ -76,7 +76,7 @@ extern "C" fn get_nprocs() -> c_int {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn gethostname(into: Out<u8>, len: usize) -> c_int {
+pub(super) extern "C" fn gethostname(into: Out<u8>, len: usize) -> c_int {
     if !is_member() {
         return next!(c"gethostname"(into: Out<u8>, len: usize) -> c_int);
     }

@@ -334,7 +334,7 @@ pub fn receive(fd: Fd, into: &mut [u8], flags: c_int, wants_address: bool) -> Re
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn recv(fd: c_int, into: Out<u8>, len: usize, flags: c_int) -> isize {
+pub(super) extern "C" fn recv(fd: c_int, into: Out<u8>, len: usize, flags: c_int) -> isize {
     let Some(object) = simulated(fd) else {
         return next!(c"recv"(fd: c_int, into: Out<u8>, len: usize, flags: c_int) -> isize);
     };
@@ -342,7 +342,7 @@ extern "C" fn recv(fd: c_int, into: Out<u8>, len: usize, flags: c_int) -> isize 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn recvfrom(
+pub(super) extern "C" fn recvfrom(
     fd: c_int,
     into: Out<u8>,
     len: usize,
