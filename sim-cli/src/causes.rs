@@ -109,12 +109,12 @@ fn ranked(differs: Option<Differs>) -> &'static [&'static str] {
 mod tests {
     use super::*;
     use sim_core::Env;
-    use sim_core::choice::{Choices, Names, Path as Actor, Seed};
+    use sim_core::choice::{Choices, Path as Actor, Seed};
     use sim_core::trace::Kind;
     use std::time::Duration;
 
     fn recorded(events: &[Event]) -> Recorded {
-        Recorded { events: events.to_vec(), lines: Vec::new(), names: Names::default() }
+        Recorded { events: events.to_vec(), ..Recorded::default() }
     }
 
     /// The likeliest cause, where the second events of two executions are these.

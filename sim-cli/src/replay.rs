@@ -121,6 +121,7 @@ fn print_trace(out: &mut impl Write, trace: &Recorded, until: Option<u64>) {
         events: trace.events.iter().take(end).copied().collect(),
         lines: trace.lines.iter().filter(|line| line.after < end as u64).cloned().collect(),
         names: trace.names.clone(),
+        ..Recorded::default()
     };
     // A reader that went away wants no more of it.
     let _ = write!(out, "{shown}");

@@ -253,7 +253,7 @@ impl EnabledSet {
     #[inline]
     pub(crate) fn begin(&mut self, env: &mut Env, path: Path, ordinal: u32, object: Object) {
         self.giver = (path, ordinal);
-        env.trace.turn(path, ordinal);
+        env.begin_turn(path, ordinal);
         self.ran(path, object);
     }
 
@@ -349,7 +349,8 @@ impl EnabledSet {
             }
         };
         if env.choices.is_recorded() && place != self.members.first() {
-            env.choices.note_actor(self.giver, self.members.get(place).name());
+            let first = self.members.get(self.members.first()).name();
+            env.choices.note_actor(self.giver, self.members.get(place).name(), first);
         }
         place
     }

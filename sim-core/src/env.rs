@@ -64,6 +64,13 @@ impl Env {
         path
     }
 
+    /// Notes that an actor begins its turn of this number.
+    #[inline]
+    pub fn begin_turn(&mut self, path: Path, ordinal: u32) {
+        self.trace.turn(path, ordinal);
+        self.choices.begin_turn(path, ordinal);
+    }
+
     /// Notes an event at the present instant.
     #[inline]
     pub fn event(&mut self, kind: Kind, actor: Path, object: u64, len: u64, data: u64) {

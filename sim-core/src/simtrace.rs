@@ -209,7 +209,8 @@ fn file_char(c: char) -> char {
 }
 
 /// A message without what changes between two finds of one failure: numbers, addresses, runs of white space.
-fn normalise(message: &str) -> String {
+#[must_use]
+pub fn normalise(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     let mut rest = message.trim();
     while let Some(c) = rest.chars().next() {

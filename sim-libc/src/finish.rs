@@ -73,7 +73,7 @@ impl World {
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
             log: self.env.choices.log(),
-            recorded: trace.into_recorded(self.env.choices.names.clone()),
+            recorded: trace.into_recorded(&self.env.choices),
             drift: self.env.choices.drift(),
             lesson: self.enabled.lesson(),
         }

@@ -4,6 +4,8 @@
 //! delay. An entry is addressed by (site, path, occurrence), never by its position among the
 //! others, so it keeps its meaning when unrelated code comes or goes, and deleting entries is
 //! shrinking.
+//! - An order is kept beside the names: that in which the entries were added, which for a recorded run is the one in which
+//!   they were asked. It says what came when, and is no part of what a log means: equal entries are equal logs.
 
 use super::Site;
 use super::path::Path;
@@ -31,20 +33,45 @@ pub enum Answer {
 }
 
 /// The answers of a run that differ from the dull one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
-    entries: BTreeMap<Key, Answer>,
+    /// Each answer, with the number of the addition that brought it.
+    entries: BTreeMap<Key, (u64, Answer)>,
+    added: u64,
 }
+
+impl PartialEq for Log {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Log {}
 
 impl Log {
     /// Adds or replaces an answer.
     pub fn insert(&mut self, key: Key, answer: Answer) {
-        self.entries.insert(key, answer);
+        self.added += 1;
+        self.entries.insert(key, (self.added, answer));
     }
 
     /// All entries, ordered by site, path and occurrence.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Answer)> {
-        self.entries.iter()
+        self.entries.iter().map(|(key, (_, answer))| (key, answer))
+    }
+
+    /// All entries, in the order in which they were added.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<(&Key, &Answer)> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(_, (added, _))| *added);
+        entries.into_iter().map(|(key, (_, answer))| (key, answer)).collect()
+    }
+
+    /// The lines of [`Display`](fmt::Display), in the order in which the entries were added.
+    #[must_use]
+    pub fn lines_in_order(&self) -> String {
+        self.in_order().iter().fold(String::new(), |text, (key, answer)| text + &line(key, answer))
     }
 
     /// How many answers were not dull.
@@ -103,16 +130,29 @@ fn parse_entry(line: &str) -> Option<(Key, Answer)> {
 impl fmt::Display for Log {
     /// One entry a line: `site path occurrence value`, or `… @actor!ordinal` for a scheduling answer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (key, answer) in &self.entries {
-            write!(f, "{} {} {} ", key.site, key.path, key.occurrence)?;
-            match answer {
-                Answer::Value(value) => writeln!(f, "{value}")?,
-                // What follows the last `!` is the number, so a path that has one of its own is never left without.
-                Answer::Actor(path, 0) if !path.contains('!') => writeln!(f, "@{path}")?,
-                Answer::Actor(path, ordinal) => writeln!(f, "@{path}!{ordinal}")?,
-            }
+        self.iter().try_for_each(|(key, answer)| f.write_str(&line(key, answer)))
+    }
+}
+
+impl FromIterator<(Key, Answer)> for Log {
+    fn from_iter<T: IntoIterator<Item = (Key, Answer)>>(entries: T) -> Self {
+        let mut log = Self::default();
+        entries.into_iter().for_each(|(key, answer)| log.insert(key, answer));
+        log
+    }
+}
+
+fn line(key: &Key, answer: &Answer) -> String {
+    let (site, path, occurrence) = (&key.site, &key.path, key.occurrence);
+    match answer {
+        Answer::Value(value) => format!("{site} {path} {occurrence} {value}\n"),
+        // What follows the last `!` is the number, so a path that has one of its own is never left without.
+        Answer::Actor(actor, 0) if !actor.contains('!') => {
+            format!("{site} {path} {occurrence} @{actor}\n")
         }
-        Ok(())
+        Answer::Actor(actor, ordinal) => {
+            format!("{site} {path} {occurrence} @{actor}!{ordinal}\n")
+        }
     }
 }
 
@@ -197,6 +237,15 @@ mod tests {
         let log = Log::parse(text.lines(), 1).unwrap();
         assert_eq!(log.len(), 3);
         assert_eq!(log.to_string(), text);
+    }
+
+    #[test]
+    fn the_order_of_the_entries_is_kept_and_means_nothing() {
+        let text = "b x 0 1\na x 1 @y\nc x 0 2\n";
+        let log = Log::parse(text.lines(), 1).unwrap();
+        assert_eq!(log.lines_in_order(), text);
+        assert_eq!(Log::parse(log.to_string().lines(), 1).unwrap(), log);
+        assert_ne!(Log::parse("b x 0 1".lines(), 1).unwrap(), log);
     }
 
     #[test]

@@ -13,18 +13,23 @@
 //! - Never: another random generator, hash order, address order, an environment variable or the wall
 //!   clock in any decision.
 
+mod concern;
 mod log;
 pub mod mix;
 mod odometer;
 mod path;
+mod redraw;
 mod seed;
 
+pub use concern::Concern;
 pub use log::{Answer, Key, Log, LogError};
 pub use odometer::Odometer;
 pub use path::{Names, Path, name_hash};
+pub use redraw::Redraw;
 pub use seed::{Seed, SeedError};
 
 use log::Replay;
+use redraw::Redrawn;
 use std::collections::BTreeMap;
 
 /// A place in the code where something could go otherwise. Its name is `crate.noun.verb`, such as `net.link.delay`.
@@ -86,6 +91,12 @@ impl Ratio {
         assert!(den > 0 && num <= den, "a probability lies between 0 and 1");
         Self { num, den }
     }
+
+    /// Whether it happens, decided by 64 random bits.
+    #[inline]
+    const fn holds(self, bits: u64) -> bool {
+        mix::scale(bits, self.den as u64) < self.num as u64
+    }
 }
 
 /// Who answers.
@@ -93,7 +104,21 @@ impl Ratio {
 enum Source {
     Seeded(Seed),
     Replay(Replay),
+    Redrawn(Redrawn),
     Odometer(Odometer),
+}
+
+/// An entry of a log with the circumstances in which it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The question.
+    pub key: Key,
+    /// What was answered.
+    pub answer: Answer,
+    /// Who had the turn, and which of its own that was.
+    pub turn: (Path, u32),
+    /// For a scheduling answer: the turn that would have been next otherwise.
+    pub first: Option<(Path, u32)>,
 }
 
 /// Who has a say in which actor runs next.
@@ -121,14 +146,30 @@ pub struct Choices {
     pub names: Names,
 }
 
-/// Where an actor was asked for, by whom for the how many-th time, and which it was.
-type Deviation = (Site, (Path, u32), (Path, u32));
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recording {
     sites: BTreeMap<u64, &'static str>,
-    values: Vec<(u64, Path, u32, u64)>,
-    actors: Vec<Deviation>,
+    /// In the order in which they were asked.
+    answers: Vec<Recorded>,
+    /// Who has the turn, and which of its own that is.
+    turn: (Path, u32),
+}
+
+#[derive(Debug)]
+struct Recorded {
+    path: Path,
+    occurrence: u32,
+    answer: RecordedAnswer,
+    /// The turn in which it was given.
+    turn: (Path, u32),
+}
+
+#[derive(Debug)]
+enum RecordedAnswer {
+    /// At the site of this stream key.
+    Value { key: u64, value: u64 },
+    /// Who ran, at which of the scheduler's two sites, and who would have run otherwise.
+    Actor { site: Site, actor: (Path, u32), first: (Path, u32) },
 }
 
 impl Choices {
@@ -142,6 +183,12 @@ impl Choices {
     #[must_use]
     pub fn replay(log: &Log) -> Self {
         Self::new(Source::Replay(Replay::new(log)))
+    }
+
+    /// Answers of a recorded run, but for `what`, which is drawn from `seed`: a neighbour of that run.
+    #[must_use]
+    pub fn redrawn(log: &Log, what: Redraw, seed: Seed) -> Self {
+        Self::new(Source::Redrawn(Redrawn::new(log, what, seed)))
     }
 
     /// Answers that count through every combination.
@@ -163,17 +210,22 @@ impl Choices {
     /// Keeps every answer that is not dull, for [`Choices::log`]. To be called before the first question.
     pub fn record(&mut self) {
         self.names.keep();
-        self.recording = Some(Recording::default());
+        self.recording =
+            Some(Recording { sites: BTreeMap::new(), answers: Vec::new(), turn: (Path::WORLD, 0) });
     }
 
     /// The stream of `path`'s questions at `site`.
     pub fn stream(&mut self, site: Site, path: Path) -> Stream {
-        let key = match &self.source {
+        let key = match &mut self.source {
             Source::Seeded(seed) => {
                 let site_key =
                     *self.sites.entry(site.id).or_insert_with(|| seed.derive(site.id, 0));
                 mix::join(site_key, path.to_bits())
             }
+            Source::Redrawn(redrawn) => match redrawn.what.takes(site.name) {
+                true => redrawn.draw(site.id, path),
+                false => site.id,
+            },
             // The log is addressed by name; the odometer by order.
             Source::Replay(_) | Source::Odometer(_) => site.id,
         };
@@ -195,6 +247,12 @@ impl Choices {
         let value = match &mut self.source {
             Source::Seeded(_) => mix::scale(mix::value(stream.key, occurrence), n),
             Source::Replay(replay) => replay.value(stream.key, stream.path, occurrence, n - 1),
+            Source::Redrawn(redrawn) if redrawn.draws(stream.key) => {
+                mix::scale(mix::value(stream.key, occurrence), n)
+            }
+            Source::Redrawn(redrawn) => {
+                redrawn.replay.value(stream.key, stream.path, occurrence, n - 1)
+            }
             Source::Odometer(odometer) if n > 1 => odometer.pick(n),
             Source::Odometer(_) => 0,
         };
@@ -211,11 +269,14 @@ impl Choices {
         let occurrence = stream.occurrence;
         stream.occurrence = occurrence.wrapping_add(1);
         let happens = match &mut self.source {
-            Source::Seeded(_) => {
-                mix::scale(mix::value(stream.key, occurrence), u64::from(ratio.den))
-                    < u64::from(ratio.num)
-            }
+            Source::Seeded(_) => ratio.holds(mix::value(stream.key, occurrence)),
             Source::Replay(replay) => replay.value(stream.key, stream.path, occurrence, 1) == 1,
+            Source::Redrawn(redrawn) if redrawn.draws(stream.key) => {
+                ratio.holds(mix::value(stream.key, occurrence))
+            }
+            Source::Redrawn(redrawn) => {
+                redrawn.replay.value(stream.key, stream.path, occurrence, 1) == 1
+            }
             Source::Odometer(odometer) => odometer.pick(2) == 1,
         };
         self.note(stream, occurrence, u64::from(happens));
@@ -227,7 +288,9 @@ impl Choices {
     /// One logged answer stands for all of them, so that a log stays small and a shrinker can make them plain.
     pub fn entropy_seed(&mut self, stream: &mut Stream) -> u64 {
         match self.source {
-            Source::Seeded(_) | Source::Replay(_) => self.pick(stream, u64::MAX),
+            Source::Seeded(_) | Source::Replay(_) | Source::Redrawn(_) => {
+                self.pick(stream, u64::MAX)
+            }
             // Every seed would be a run of its own; the enumeration is of orders and faults.
             Source::Odometer(_) => 0,
         }
@@ -239,7 +302,9 @@ impl Choices {
         if let Some(recording) = &mut self.recording
             && value != 0
         {
-            recording.values.push((stream.key, stream.path, occurrence, value));
+            let answer = RecordedAnswer::Value { key: stream.key, value };
+            let turn = recording.turn;
+            recording.answers.push(Recorded { path: stream.path, occurrence, answer, turn });
         }
     }
 
@@ -254,9 +319,10 @@ impl Choices {
     #[inline]
     #[must_use]
     pub fn scheduler(&self) -> Scheduler {
-        match self.source {
+        match &self.source {
             Source::Seeded(_) => Scheduler::Policy,
-            Source::Replay(_) => Scheduler::Log,
+            Source::Redrawn(redrawn) if redrawn.what == Redraw::Schedule => Scheduler::Policy,
+            Source::Replay(_) | Source::Redrawn(_) => Scheduler::Log,
             Source::Odometer(_) => Scheduler::Odometer,
         }
     }
@@ -270,8 +336,9 @@ impl Choices {
     /// Private draws for the purpose `name`: neither logged nor part of the fingerprint.
     #[must_use]
     pub(crate) fn draws(&self, name: &str) -> Draws {
-        let state = match self.source {
+        let state = match &self.source {
             Source::Seeded(seed) => seed.derive(mix::name(name), 0),
+            Source::Redrawn(redrawn) => redrawn.seed.derive(mix::name(name), 0),
             Source::Replay(_) | Source::Odometer(_) => 0,
         };
         Draws { state }
@@ -281,6 +348,7 @@ impl Choices {
     pub(crate) fn logged_actor(&mut self, giver: Path, turn: u32) -> Option<(Path, u32)> {
         match &mut self.source {
             Source::Replay(replay) => replay.actor(SCHEDULE, giver, turn),
+            Source::Redrawn(redrawn) => redrawn.replay.actor(SCHEDULE, giver, turn),
             Source::Seeded(_) | Source::Odometer(_) => None,
         }
     }
@@ -289,6 +357,7 @@ impl Choices {
     pub(crate) fn logged_other(&mut self, asker: Path, occurrence: u32) -> Option<(Path, u32)> {
         match &mut self.source {
             Source::Replay(replay) => replay.actor(SYNC, asker, occurrence),
+            Source::Redrawn(redrawn) => redrawn.replay.actor(SYNC, asker, occurrence),
             Source::Seeded(_) | Source::Odometer(_) => None,
         }
     }
@@ -297,22 +366,39 @@ impl Choices {
     pub(crate) fn odometer_place(&mut self, n: usize) -> usize {
         match &mut self.source {
             Source::Odometer(odometer) => odometer.pick(n as u64) as usize,
-            Source::Seeded(_) | Source::Replay(_) => 0,
+            Source::Seeded(_) | Source::Replay(_) | Source::Redrawn(_) => 0,
         }
     }
 
-    /// Records that `actor` ran after `giver`'s `turn`-th turn although it was not the first in line.
+    /// Records that `actor` ran after `giver`'s turn although `first` was first in line.
     #[inline]
-    pub(crate) fn note_actor(&mut self, giver: (Path, u32), actor: (Path, u32)) {
+    pub(crate) fn note_actor(
+        &mut self,
+        giver: (Path, u32),
+        actor: (Path, u32),
+        first: (Path, u32),
+    ) {
         if let Some(recording) = &mut self.recording {
-            recording.actors.push((SCHEDULE, giver, actor));
+            let (path, occurrence) = giver;
+            let answer = RecordedAnswer::Actor { site: SCHEDULE, actor, first };
+            recording.answers.push(Recorded { path, occurrence, answer, turn: giver });
         }
     }
 
     /// Records that `actor` ran before `asker` went on at its sync point.
     pub(crate) fn note_other(&mut self, asker: (Path, u32), actor: (Path, u32)) {
         if let Some(recording) = &mut self.recording {
-            recording.actors.push((SYNC, asker, actor));
+            let ((path, occurrence), turn) = (asker, recording.turn);
+            let answer = RecordedAnswer::Actor { site: SYNC, actor, first: (path, 0) };
+            recording.answers.push(Recorded { path, occurrence, answer, turn });
+        }
+    }
+
+    /// An actor begins a turn: what is answered from now on is answered in it.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, path: Path, ordinal: u32) {
+        if let Some(recording) = &mut self.recording {
+            recording.turn = (path, ordinal);
         }
     }
 
@@ -320,20 +406,33 @@ impl Choices {
     #[must_use]
     pub fn log(&self) -> Option<Log> {
         let recording = self.recording.as_ref()?;
-        let mut log = Log::default();
-        for &(key, path, occurrence, value) in &recording.values {
-            let site = recording.sites[&key];
-            log.insert(
-                Key { site: site.into(), path: self.names.text(path).into(), occurrence },
-                Answer::Value(value),
-            );
-        }
-        for &(site, (asker, occurrence), (actor, ordinal)) in &recording.actors {
-            let key =
-                Key { site: site.name.into(), path: self.names.text(asker).into(), occurrence };
-            log.insert(key, Answer::Actor(self.names.text(actor).into(), ordinal));
-        }
-        Some(log)
+        Some(recording.answers.iter().map(|answer| self.entry(recording, answer)).collect())
+    }
+
+    fn entry(&self, recording: &Recording, recorded: &Recorded) -> (Key, Answer) {
+        let (site, answer) = match recorded.answer {
+            RecordedAnswer::Value { key, value } => (recording.sites[&key], Answer::Value(value)),
+            RecordedAnswer::Actor { site, actor: (path, ordinal), .. } => {
+                (site.name, Answer::Actor(self.names.text(path).into(), ordinal))
+            }
+        };
+        let (path, occurrence) = (self.names.text(recorded.path).into(), recorded.occurrence);
+        (Key { site: site.into(), path, occurrence }, answer)
+    }
+
+    /// In which turn each entry of the log was answered, in their order; none where no log is recorded.
+    #[must_use]
+    pub fn answered(&self) -> Vec<Answered> {
+        let Some(recording) = &self.recording else { return Vec::new() };
+        let answered = |recorded: &Recorded| {
+            let first = match recorded.answer {
+                RecordedAnswer::Actor { first, .. } => Some(first),
+                RecordedAnswer::Value { .. } => None,
+            };
+            let (key, answer) = self.entry(recording, recorded);
+            Answered { key, answer, turn: recorded.turn, first }
+        };
+        recording.answers.iter().map(answered).collect()
     }
 
     /// The hash of all answers so far, in the order in which they were given. The order of actors is
@@ -348,6 +447,7 @@ impl Choices {
     pub fn drift(&self) -> usize {
         match &self.source {
             Source::Replay(replay) => replay.unused(),
+            Source::Redrawn(redrawn) => redrawn.replay.unused(),
             Source::Seeded(_) | Source::Odometer(_) => 0,
         }
     }
@@ -357,7 +457,7 @@ impl Choices {
     pub fn into_odometer(self) -> Option<Odometer> {
         match self.source {
             Source::Odometer(odometer) => Some(odometer),
-            Source::Seeded(_) | Source::Replay(_) => None,
+            Source::Seeded(_) | Source::Replay(_) | Source::Redrawn(_) => None,
         }
     }
 }

@@ -283,7 +283,7 @@ impl Runtime {
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
             log: self.env.choices.log(),
-            recorded: trace.into_recorded(self.env.choices.names.clone()),
+            recorded: trace.into_recorded(&self.env.choices),
             drift: self.env.choices.drift(),
             lesson: self.enabled.lesson(),
         }

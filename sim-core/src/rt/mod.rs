@@ -562,10 +562,11 @@ impl Runtime {
     /// Somebody wakes a task: a stale id, or one that runs or has ended, costs nothing.
     #[inline]
     fn wake(&mut self, id: TaskId) {
-        let Self { tasks, enabled, held, .. } = self;
+        let Self { tasks, enabled, held, env, .. } = self;
         let Some(cell) = tasks.get_mut(id) else { return };
         cell.wakes = cell.wakes.wrapping_add(1);
         if cell.state.wake() == Wake::Enqueue {
+            env.trace.woke(env.actor.path, cell.actor.path);
             held.admit(enabled, id, cell);
         }
     }

@@ -137,6 +137,7 @@ impl Runtime {
         let id = self.tasks.insert(NewTask { task, name, actor, level, spawned_at }, parent);
         self.env.event(Kind::Spawn, path, u64::from(ordinal), 0, 0);
         self.enabled.born(path, spawner.path);
+        self.env.trace.spawned(path, || spawned_at.to_string());
         self.tasks.cell(id).state.schedule();
         if self.inert {
             // Nothing runs any more; the task is dropped with the others.

@@ -2,29 +2,33 @@
 //!
 //! - Always: a rolling fingerprint over every event, a schedule hash over the order of actors alone,
 //!   and a ring of the most recent events. That is all a search pays for.
-//! - On demand, for a replay: every event, and the lines that the program logged.
+//! - On demand, for a replay: every event, the lines that the program logged, and asides: who woke whom, where in the
+//!   source an actor stood.
 //!
-//! Whether events are kept changes no choice, and log lines are never part of a fingerprint. An
+//! Whether events are kept changes no choice, and log lines and asides are never part of a fingerprint. An
 //! event holds names, ordinals, virtual time, lengths and hashes; never an address, a type id, a
 //! line number or an absolute path.
 
+mod aside;
 mod call;
 mod codec;
 mod diff;
 mod event;
 mod hash;
 
+pub use aside::Aside;
 pub use call::Call;
 pub use codec::TraceError;
 pub use diff::{Divergence, first_divergence};
 pub use event::{Event, Kind};
 pub use hash::payload_hash;
 
-use crate::choice::{Names, Path, mix};
+use crate::choice::{Answered, Choices, Names, Path, mix};
 use crate::errno::Errno;
 use core::fmt;
 use hash::Rolling;
 use sim_time::Instant;
+use std::collections::BTreeSet;
 
 /// How many recent events the ring keeps.
 pub const RECENT_EVENTS: usize = 256;
@@ -82,6 +86,9 @@ pub struct Trace {
     ring: Vec<Event>,
     full: Option<Vec<Event>>,
     lines: Vec<LogLine>,
+    asides: Vec<Aside>,
+    /// The turns of which a reader wants to know where in the source they ended.
+    wanted: BTreeSet<(Path, u32)>,
     notices: Vec<Notice>,
 }
 
@@ -101,6 +108,8 @@ impl Trace {
             ring: Vec::new(),
             full: None,
             lines: Vec::new(),
+            asides: Vec::new(),
+            wanted: BTreeSet::new(),
             notices: Vec::new(),
         }
     }
@@ -140,6 +149,50 @@ impl Trace {
     pub fn line(&mut self, at: Instant, task: Path, text: String) {
         if self.full.is_some() {
             self.lines.push(LogLine { after: self.count, at, task, text });
+        }
+    }
+
+    /// Asks for the places in the source at which these turns end.
+    pub fn want_places(&mut self, turns: BTreeSet<(Path, u32)>) {
+        self.wanted = turns;
+    }
+
+    /// Whether somebody wants to know where in the source this turn of an actor ends.
+    #[inline]
+    #[must_use]
+    pub fn wants_place(&self, path: Path, turn: u32) -> bool {
+        !self.wanted.is_empty() && self.wanted.contains(&(path, turn))
+    }
+
+    /// Notes that `by` made `whom` ready.
+    #[inline]
+    pub fn woke(&mut self, by: Path, whom: Path) {
+        if self.full.is_some() {
+            self.asides.push(Aside::Woke { after: self.count, by, whom });
+        }
+    }
+
+    /// Notes where the source spawned an actor; `place` is only built where somebody will read it.
+    pub fn spawned(&mut self, actor: Path, place: impl FnOnce() -> String) {
+        if self.full.is_some() {
+            self.asides.push(Aside::Spawned { actor, place: place() });
+        }
+    }
+
+    /// Notes that an actor used an object that others may use too.
+    pub fn touched(&mut self, actor: Path, kind: &str, object: u64) {
+        if self.full.is_some() {
+            let (after, kind) = (self.count, kind.to_owned());
+            self.asides.push(Aside::Touched { after, actor, kind, object });
+        }
+    }
+
+    /// Notes where in the source an actor stands in a turn. The last word about a turn counts.
+    pub fn stood(&mut self, actor: Path, turn: u32, place: String) {
+        let about = |aside: &&mut Aside| matches!(aside, Aside::Stood { actor: a, turn: t, .. } if (*a, *t) == (actor, turn));
+        match self.asides.iter_mut().rev().find(about) {
+            Some(Aside::Stood { place: known, .. }) => *known = place,
+            _ => self.asides.push(Aside::Stood { actor, turn, place }),
         }
     }
 
@@ -184,9 +237,10 @@ impl Trace {
 
     /// Every event since [`Trace::keep_all`], with the log lines.
     #[must_use]
-    pub fn into_recorded(self, names: Names) -> Option<Recorded> {
+    pub fn into_recorded(self, choices: &Choices) -> Option<Recorded> {
         let events = self.full?;
-        Some(Recorded { events, lines: self.lines, names })
+        let (answered, names) = (choices.answered(), choices.names.clone());
+        Some(Recorded { events, lines: self.lines, asides: self.asides, answered, names })
     }
 }
 
@@ -197,6 +251,10 @@ pub struct Recorded {
     pub events: Vec<Event>,
     /// The program's log lines in order.
     pub lines: Vec<LogLine>,
+    /// What else a reader wants to know, in order.
+    pub asides: Vec<Aside>,
+    /// The choices that were not dull, in order, where they were recorded too.
+    pub answered: Vec<Answered>,
     /// The texts of the paths that occur.
     pub names: Names,
 }
@@ -255,6 +313,7 @@ impl fmt::Display for Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choice::Log;
 
     fn event(object: u64) -> Event {
         Event {
@@ -305,7 +364,7 @@ mod tests {
         without.event(event(0));
         assert_eq!(with.fingerprint(), without.fingerprint());
         assert!(
-            with.into_recorded(Names::default())
+            with.into_recorded(&Choices::replay(&Log::default()))
                 .unwrap()
                 .to_string()
                 .starts_with("- 0.000000000s / hello\n0 ")

@@ -86,7 +86,7 @@ fn a_connect_into_the_void_sends_its_syns_on_schedule() {
         &mut net.env,
         sim_core::Env::new(Choices::replay(&sim_core::choice::Log::default())),
     );
-    let recorded = env.trace.into_recorded(env.choices.names).unwrap();
+    let recorded = env.trace.into_recorded(&env.choices).unwrap();
     let syns = recorded.events.iter().filter(|event| event.kind == Kind::Send);
     let at: Vec<u64> = syns.map(|event| (event.at - begun).as_secs()).collect();
     assert_eq!(at, [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67]);
@@ -432,7 +432,7 @@ fn every_packet_is_one_event_a_side() {
     net.send(c, &data[..]).unwrap();
     net.run(secs(20));
     let (sent, delivered, lost) = (net.sent, net.delivered, net.lost);
-    let recorded = net.env.trace.into_recorded(net.env.choices.names).unwrap();
+    let recorded = net.env.trace.into_recorded(&net.env.choices).unwrap();
     let count = |kind| recorded.events.iter().filter(|event| event.kind == kind).count() as u64;
     assert!(lost > 0);
     assert_eq!(
