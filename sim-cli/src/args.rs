@@ -32,21 +32,12 @@ pub(crate) enum Verb {
     Diff(Box<DiffArgs>),
     /// Find out whether the tests are deterministic.
     Doctor(Box<DoctorArgs>),
-    /// Shrink a recorded failure (comes with a later version).
-    Shrink(Later),
-    /// Tell the story of a failure (comes with a later version).
-    Explain(Later),
+    /// Shrink a recorded failure further.
+    Shrink(Box<ShrinkArgs>),
+    /// Tell the story of a failure.
+    Explain(Box<ExplainArgs>),
     /// Run any program in the simulated world.
     Run(Box<RunArgs>),
-}
-
-/// Whatever is said to a verb that is not there yet.
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub(crate) struct Later {
-    /// Its arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) rest: Vec<OsString>,
 }
 
 /// Cargo's own options, passed on as they are.
@@ -193,6 +184,47 @@ pub(crate) struct ReplayArgs {
     /// Start the debugger on the run.
     #[arg(long)]
     pub(crate) debug: bool,
+    /// Cargo's options.
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+/// Options of `shrink`.
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// A .simtrace file, which the smaller one replaces.
+    pub(crate) file: PathBuf,
+    /// Stop after this much wall time [default: 30s, unless --runs is given].
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    pub(crate) time: Option<Duration>,
+    /// Stop after so many runs [default: 2000, unless --time is given].
+    #[arg(long, value_name = "N", value_parser = parse::runs)]
+    pub(crate) runs: Option<u64>,
+    /// Processes at once [default: number of cores].
+    #[arg(short, long, value_name = "J", value_parser = parse::jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Cargo's options.
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A .simtrace file.
+    pub(crate) file: PathBuf,
+    /// Write all of it as JSON instead of printing it.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) json: Option<PathBuf>,
+    /// A page with the timeline (comes with a later version).
+    #[arg(long, value_name = "OUT")]
+    pub(crate) html: Option<PathBuf>,
+    /// A trace for ui.perfetto.dev (comes with a later version).
+    #[arg(long, value_name = "OUT")]
+    pub(crate) perfetto: Option<PathBuf>,
+    /// The packets (comes with a later version).
+    #[arg(long, value_name = "OUT")]
+    pub(crate) pcap: Option<PathBuf>,
     /// Cargo's options.
     #[command(flatten)]
     pub(crate) cargo: CargoArgs,

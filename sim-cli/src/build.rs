@@ -31,7 +31,7 @@ pub(crate) struct Executable {
     /// How it enters the world.
     pub(crate) door: DoorKind,
     /// The world's object, which is loaded before it where it performs runs.
-    object: Option<PathBuf>,
+    pub(crate) object: Option<PathBuf>,
 }
 
 impl Executable {

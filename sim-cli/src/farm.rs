@@ -22,9 +22,10 @@ struct Entry {
     campaign: Campaign,
     stored: Vec<(PathBuf, Simtrace)>,
     began: Option<Instant>,
-    /// What stored failures came to, and how the test failed if it is a plain one.
-    failures: Vec<Failure>,
-    notes: Vec<String>,
+    /// What stored failures came to.
+    replayed: Vec<Event>,
+    /// How the test failed, if it is a plain one.
+    plain: Option<Failure>,
     /// Its events, once it is done; empty after they were reported.
     events: Option<Vec<Event>>,
 }
@@ -88,8 +89,8 @@ impl<'a> Farm<'a> {
                 campaign,
                 stored,
                 began: None,
-                failures: Vec::new(),
-                notes: Vec::new(),
+                replayed: Vec::new(),
+                plain: None,
                 events: None,
             }
         };
@@ -164,7 +165,7 @@ impl<'a> Farm<'a> {
                 continue;
             }
             match running.worker.poll()? {
-                Some(outcome) => absorb(entry, running.task, outcome)?,
+                Some(outcome) => absorb(&self.judge, entry, running.task, outcome)?,
                 None => kept.push(running),
             }
         }
@@ -253,20 +254,15 @@ fn order(entry: &Entry, task: Task, settings: &Settings, elapsed: Duration) -> O
 }
 
 /// Takes note of what a worker came to.
-fn absorb(entry: &mut Entry, task: Task, outcome: Outcome) -> Result<(), Stop> {
+fn absorb(judge: &Judge<'_>, entry: &mut Entry, task: Task, outcome: Outcome) -> Result<(), Stop> {
     outcome.check(&entry.test.name)?;
     match task {
         Task::Stored(index) => {
             let (path, file) = &entry.stored[index];
-            let failure = Judge::stored(&entry.test, file, path, &outcome);
-            entry.campaign.replayed(task, failure.is_some());
-            match failure {
-                Some(failure) => entry.failures.push(failure),
-                None => entry.notes.push(format!(
-                    "the stored failure {} passes now: keep it as a regression test, or remove it",
-                    crate::project::shown(path)
-                )),
-            }
+            let event = judge.stored(&entry.test, file, path, &outcome)?;
+            let failed = matches!(event, Event::Failure(_) | Event::Divergence(_));
+            entry.campaign.replayed(task, failed);
+            entry.replayed.push(event);
         }
         Task::Again { .. } => {
             let fingerprint = outcome.runs.into_iter().next().map(|(_, end)| end.fingerprint);
@@ -276,7 +272,7 @@ fn absorb(entry: &mut Entry, task: Task, outcome: Outcome) -> Result<(), Stop> {
             entry.campaign.learn(Nature::Plain, None);
             entry.campaign.performed(task, Vec::new(), None);
             if let Some(failed) = outcome.plain_failure() {
-                entry.failures.push(plain(&entry.test, failed));
+                entry.plain = Some(plain(&entry.test, failed));
             }
         }
         Task::Batch { .. } => {
@@ -323,13 +319,16 @@ fn events(entry: &mut Entry, judge: &Judge<'_>) -> Result<Vec<Event>, Stop> {
     let tally = campaign.tally();
     let is_plain = campaign.nature() == Some(Nature::Plain);
     let name = &entry.test.name;
+    let is_failure = |event: &&Event| matches!(event, Event::Failure(_));
+    let replayed = entry.replayed.iter().filter(is_failure).count() as u64;
+    let diverged = |event: &Event| matches!(event, Event::Divergence(_));
     let mut events = vec![Event::Test(TestDone {
         test: name.clone(),
         plain: is_plain,
         runs: tally.runs + u64::from(is_plain),
         replayed: entry.stored.len() as u64,
-        failures: tally.failures + entry.failures.len() as u64,
-        diverged: found.iter().any(|event| matches!(event, Event::Divergence(_))),
+        failures: tally.failures + replayed + u64::from(entry.plain.is_some()),
+        diverged: found.iter().chain(&entry.replayed).any(diverged),
         sim_seconds: rounded(tally.simulated_ns as f64 / 1e9),
         wall_seconds: rounded(entry.elapsed().as_secs_f64()),
         fingerprint: if is_plain { String::new() } else { format!("{:016x}", tally.fingerprint) },
@@ -338,14 +337,14 @@ fn events(entry: &mut Entry, judge: &Judge<'_>) -> Result<Vec<Event>, Stop> {
         let (schedules, executions) = (tally.schedules, tally.executions);
         events.push(Event::Coverage { test: name.clone(), schedules, executions });
     }
-    events.extend(entry.failures.drain(..).map(|failure| Event::Failure(Box::new(failure))));
+    events.append(&mut entry.replayed);
+    events.extend(entry.plain.take().map(|failure| Event::Failure(Box::new(failure))));
     events.extend(found);
     let remarks = tally.remarks.map(|remarks| match tally.remarked {
         1 => remarks,
         runs => format!("{remarks}\n(one of {runs} runs with remarks)"),
     });
-    let notes = entry.notes.drain(..).chain(remarks);
-    events.extend(notes.map(|message| Event::Note { test: Some(name.clone()), message }));
+    events.extend(remarks.map(|message| Event::Note { test: Some(name.clone()), message }));
     Ok(events)
 }
 

@@ -6,11 +6,14 @@
 //! - [`door`], [`object`]: how a project enters the world, and what is loaded before one that does not know of it.
 //! - [`worker`]: one process that performs runs. [`mod@plan`]: what one test's runs amount to, without any process.
 //! - [`farm`]: many processes. [`judge`]: what a failing run becomes. [`report`]: what is said of it.
-//! - the verbs: [`mod@test`], [`replay`], [`diff`], [`doctor`], [`mod@run`]; [`exit`]: how each may end.
+//! - [`pool`]: processes that are told runs one at a time, for [`shrink`] and [`around`]; [`program`]: what a stored failure was
+//!   recorded with; [`sentence`]: what a log amounts to.
+//! - the verbs: [`mod@test`], [`replay`], [`shrink`], [`explain`], [`diff`], [`doctor`], [`mod@run`]; [`exit`]: how each may end.
 //!
 //! This crate stands outside every run. It decides how many runs there are and which, never what one does.
 
 mod args;
+mod around;
 mod build;
 mod causes;
 mod config;
@@ -18,15 +21,20 @@ mod diff;
 mod doctor;
 mod door;
 mod exit;
+mod explain;
 mod farm;
 mod judge;
 mod list;
 mod object;
 mod plan;
+mod pool;
+mod program;
 mod project;
 mod replay;
 mod report;
 mod run;
+mod sentence;
+mod shrink;
 mod test;
 mod worker;
 
@@ -79,14 +87,8 @@ fn carry_out(cli: Cli) -> Result<Code, Stop> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
-        Verb::Shrink(_) => {
-            Err(later("shrink", "cargo sim replay FILE runs the failure as it was found"))
-        }
-        Verb::Explain(_) => Err(later("explain", "cargo sim replay FILE prints every event")),
+        Verb::Shrink(args) => shrink::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Run(args) => run::run(&args),
     }
-}
-
-fn later(verb: &str, instead: &str) -> Stop {
-    Stop::usage(format!("'{verb}' comes with a later version: for now, {instead}"))
 }

@@ -1,11 +1,14 @@
 //! `cargo sim replay`: one recorded execution again, with its logs and every event.
 
 use crate::args::{CargoArgs, ReplayArgs};
+use crate::around;
 use crate::causes;
-use crate::config::STALL;
+use crate::config::{self, STALL};
 use crate::door::DoorKind;
 use crate::exit::{Code, Stop};
+use crate::judge::Replayed;
 use crate::list::{Selection, Test};
+use crate::pool::Pool;
 use crate::project::{Project, shown};
 use crate::worker::{self, End, Failed, Order, Outcome, Scratch, Surroundings, Worker};
 use sim_core::simtrace::Simtrace;
@@ -48,7 +51,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Code, Stop> {
     if trace.exists() {
         print_trace(&mut out, &causes::read(&trace)?, args.until);
     }
-    let (code, text) = verdict(&target, &outcome);
+    let (code, text) = verdict(&target, &outcome, &scratch)?;
     // A reader that went away does not change the verdict.
     let _ = out.write_all(text.as_bytes());
     Ok(code)
@@ -127,43 +130,74 @@ fn print_trace(out: &mut impl Write, trace: &Recorded, until: Option<u64>) {
     let _ = write!(out, "{shown}");
 }
 
-fn verdict(target: &Target, outcome: &Outcome) -> (Code, String) {
+fn verdict(target: &Target, outcome: &Outcome, scratch: &Scratch) -> Result<(Code, String), Stop> {
     let end = outcome.runs.first().map(|(_, end)| end);
     let failed = end.and_then(End::failed).or_else(|| outcome.death().map(|(_, failed)| failed));
-    let drift = match end.map_or(0, |end| end.drift) {
+    let name = &target.test.name;
+    let told = failed.as_ref().map(|failed| tell(name, failed)).unwrap_or_default();
+    let (code, verdict) = match (&target.stored, failed) {
+        (None, None) => (Code::Passed, format!("{name} passes\n")),
+        (None, Some(_)) => (Code::Failed, String::new()),
+        (Some(stored), failed) => compare(&target.test, stored, end, failed, scratch)?,
+    };
+    Ok((code, format!("{told}{}{verdict}", drift(end))))
+}
+
+/// What is said of recorded choices that mean nothing any more.
+fn drift(end: Option<&End>) -> String {
+    match end.map_or(0, |end| end.drift) {
         0 => String::new(),
         drift => format!(
             "drift: {drift} of the recorded choices were not asked for: the program has changed since\n"
         ),
-    };
-    let name = &target.test.name;
-    let (code, verdict) = match (&failed, &target.stored) {
-        (None, Some((path, _))) => {
-            (Code::Passed, format!("{name} passes now, {} is kept\n", shown(path)))
-        }
-        (None, None) => (Code::Passed, format!("{name} passes\n")),
-        (Some(_), None) => (Code::Failed, String::new()),
-        (Some(failed), Some((_, file))) => compare(failed, file, end),
-    };
-    let told = failed.map(|failed| tell(name, &failed)).unwrap_or_default();
-    (code, format!("{told}{drift}{verdict}"))
+    }
 }
 
-/// Whether a failure is the stored one, and reached the same way.
-fn compare(failed: &Failed, file: &Simtrace, end: Option<&End>) -> (Code, String) {
-    if !file.is_failure(&failed.kind, &failed.message) {
-        let text =
-            format!("another execution: the stored failure is {}: {}\n", file.kind, file.message);
-        return (Code::Diverged, text);
-    }
-    let before = file.fingerprint.map(|fingerprint| fingerprint.to_string());
-    let way = match (before, end) {
-        (Some(before), Some(end)) if before != end.fingerprint => {
-            ", reached by other events than when it was recorded"
+/// Whether what came of a replay is the stored failure, and was reached the same way.
+pub(crate) fn compare(
+    test: &Test,
+    (path, file): &(PathBuf, Simtrace),
+    end: Option<&End>,
+    failed: Option<Failed>,
+    scratch: &Scratch,
+) -> Result<(Code, String), Stop> {
+    Ok(match Replayed::of(test, file, end, failed)? {
+        Replayed::Same { way, .. } => (Code::Failed, format!("the same failure{way}\n")),
+        Replayed::Other(_) => {
+            let text = format!(
+                "another execution: the stored failure is {}: {}\n",
+                file.kind, file.message
+            );
+            (Code::Diverged, text)
         }
-        _ => "",
+        Replayed::Diverged(difference) => {
+            let text = format!(
+                "divergence: {difference}\nsomething outside the choices decided: cargo sim doctor {} finds out what\n",
+                test.name
+            );
+            (Code::Diverged, text)
+        }
+        Replayed::Passes => {
+            let mut pool = Pool::new(test, file, scratch, STALL, config::cores());
+            let around = around::look(file, &mut pool, around::TIME)?;
+            match around.found {
+                Some(end) => {
+                    let told = end.failed().map(|failed| tell(&test.name, &failed));
+                    let moved = around::moved(around.tried, path);
+                    (Code::Failed, format!("{}{moved}\n", told.unwrap_or_default()))
+                }
+                None => (Code::Passed, passes(test, path, around.tried)),
+            }
+        }
+    })
+}
+
+fn passes(test: &Test, path: &Path, tried: u64) -> String {
+    let beside = match tried {
+        0 => String::new(),
+        tried => format!("{tried} runs beside it pass too, "),
     };
-    (Code::Failed, format!("the same failure{way}\n"))
+    format!("{} passes now, {beside}{} is kept\n", test.name, shown(path))
 }
 
 fn tell(name: &str, failed: &Failed) -> String {

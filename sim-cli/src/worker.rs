@@ -4,8 +4,10 @@
 //! died in is the one that began and did not end. A process that never says hello is a plain test.
 
 mod outcome;
+mod talk;
 
 pub(crate) use outcome::{Begin, End, Failed, Outcome};
+pub(crate) use talk::{Ask, Said, Talk};
 
 use crate::door::DoorKind;
 use crate::exit::Stop;
@@ -42,6 +44,9 @@ pub(crate) struct Order {
     pub(crate) record: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replay: Option<PathBuf>,
+    /// Whether runs are told one at a time instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) candidates: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +74,12 @@ impl Order {
     /// The run of a stored failure.
     pub(crate) fn replay(file: &Path) -> Self {
         Self { protocol: PROTOCOL, count: 1, replay: Some(file.to_owned()), ..Self::default() }
+    }
+
+    /// Runs that are told one at a time, every event of a traced one written to `trace`.
+    pub(crate) fn candidates(trace: &Path) -> Self {
+        let order = Self { protocol: PROTOCOL, candidates: true, ..Self::default() };
+        order.traced(trace)
     }
 
     /// The same, with every event of its last run written to `trace`.
@@ -142,13 +153,7 @@ impl Worker {
         around: &Surroundings,
         stall: Duration,
     ) -> Result<Self, Stop> {
-        let mut command = command(test);
-        if test.executable.door != DoorKind::Native && !around.shown {
-            // A panic's place and text are what is reported; collecting the frames costs more than most runs.
-            command.env("RUST_BACKTRACE", "0");
-        }
-        let named = (test.executable.door != DoorKind::Native).then(|| test.name.clone());
-        let order = Order { test: named, ..order.clone() };
+        let (command, order) = quiet_command(test, order, around.shown);
         Self::of_command(command, &test.name, &order, scratch, around, stall)
     }
 
@@ -223,6 +228,18 @@ impl Drop for Worker {
         let _ = self.child.wait();
         let _ = fs::remove_file(&self.output);
     }
+}
+
+/// The command line of `test`, and `order` as it is told.
+fn quiet_command(test: &Test, order: &Order, shown: bool) -> (Command, Order) {
+    let mut command = command(test);
+    let is_native = test.executable.door == DoorKind::Native;
+    if !is_native && !shown {
+        // A panic's place and text are what is reported; collecting the frames costs more than most runs.
+        command.env("RUST_BACKTRACE", "0");
+    }
+    let named = (!is_native).then(|| test.name.clone());
+    (command, Order { test: named, ..order.clone() })
 }
 
 /// Gives a command its order.

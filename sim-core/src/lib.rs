@@ -19,6 +19,7 @@ mod errno;
 mod id;
 mod members;
 pub mod object;
+pub mod place;
 pub mod policy;
 pub mod rt;
 pub mod simtrace;

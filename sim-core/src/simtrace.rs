@@ -11,6 +11,8 @@
 //! run: 17
 //! strategy: pct:3
 //! config: expected_choices=412
+//! shrunk_from: 412
+//! shrink_runs: 85
 //! fingerprint: 0123456789abcdef
 //! schedule: fedcba9876543210
 //! kind: panic
@@ -25,6 +27,8 @@
 //! - `kind`, `message` and `location` identify the failure. The file's name is made of the test and
 //!   of a hash of that identity, so the same failure found again replaces its file.
 //! - The last line is `end`. A file without it was cut short, and half a log would be another run.
+//! - `shrunk_from` and `shrink_runs` say how many choices the log had that the seed leads to, and how many runs it took to make it
+//!   what it is here; fingerprint and schedule are those of the log as it stands.
 //! - `replay: seed` stands for a log that could not be had, because the process died; the run is
 //!   then repeated by seed and strategy.
 //! - Never: a half-written file. It is written beside its place and renamed.
@@ -76,6 +80,8 @@ pub struct Simtrace {
     pub strategy: String,
     /// What else the run depends on, by name: expected choices, build options.
     pub config: BTreeMap<String, String>,
+    /// What its log was made smaller from; `None` if it is as it was found.
+    pub shrunk: Option<Origin>,
     /// The hash of its events; `None` if the process died.
     pub fingerprint: Option<Fingerprint>,
     /// The hash of its schedule; `None` if the process died.
@@ -88,6 +94,15 @@ pub struct Simtrace {
     pub location: Option<String>,
     /// The choices; `None` if the process died before they could be had.
     pub log: Option<Log>,
+}
+
+/// What a shrunk log comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// How many choices there were.
+    pub choices: u64,
+    /// How many runs it took.
+    pub runs: u64,
 }
 
 impl Simtrace {
@@ -146,15 +161,23 @@ impl Simtrace {
     pub fn write_into(&self, folder: &Path) -> io::Result<PathBuf> {
         fs::create_dir_all(folder)?;
         let path = folder.join(self.file_name());
+        self.write_to(&path).map(|()| path)
+    }
+
+    /// Writes the file as `path`.
+    ///
+    /// # Errors
+    /// Where the file system refuses. The file is then as it was before.
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
         // The process id keeps two processes that find the same failure out of each other's half-written file.
-        let beside = folder.join(format!(".{}.{}.tmp", self.id(), std::process::id()));
+        let beside = path.with_file_name(format!(".{}.{}.tmp", self.id(), std::process::id()));
         let written =
-            write_whole(&beside, &self.to_string()).and_then(|()| fs::rename(&beside, &path));
+            write_whole(&beside, &self.to_string()).and_then(|()| fs::rename(&beside, path));
         if written.is_err() {
             // The error to report is the first one; a leftover that cannot be removed either changes nothing.
             let _ = fs::remove_file(&beside);
         }
-        written.map(|()| path)
+        written
     }
 }
 

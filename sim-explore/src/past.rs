@@ -7,7 +7,7 @@
 //! The relation is what the events and asides show. Tasks of one process also share memory that no event shows, so a bystander is
 //! a guess: a shrinker tries it, and a story shows what the choices touched in any case.
 
-use sim_core::choice::{Answered, Key, Path};
+use sim_core::choice::{Answer, Answered, Key, Path};
 use sim_core::trace::{Aside, Event, Kind, Recorded};
 use std::collections::BTreeSet;
 
@@ -38,10 +38,14 @@ impl Past {
             recorded.asides.iter().rev().filter(|aside| after(aside).is_some()).peekable();
         for (number, event) in recorded.events.iter().enumerate().rev() {
             while let Some(aside) = asides.next_if(|aside| after(aside) > Some(number as u64)) {
-                matters.hear(aside);
+                matters.hear(aside, holders[number]);
             }
             let holder = holders[number];
             past.events[number] = matters.see(event, holder);
+            // A thread goes on behind a task that it drove.
+            if event.kind == Kind::Call && past.events[number] && number > 0 {
+                matters.actors.insert(holders[number - 1]);
+            }
             if past.events[number] && event.kind == Kind::Poll {
                 past.turns.insert((event.actor, event.object as u32));
             }
@@ -65,35 +69,44 @@ impl Past {
     #[must_use]
     pub fn bystanders(&self, recorded: &Recorded) -> Vec<Key> {
         let is_bystander = |answered: &&Answered| {
-            let turns = [Some(answered.turn), answered.first, next_turn(recorded, answered)];
-            // What was asked before any task ran, or by a message, belongs to nobody's turn.
-            let is_a_turn = |turn: &(Path, u32)| turn.0 != Path::WORLD;
-            !turns.iter().flatten().all(|turn| !is_a_turn(turn))
-                && !turns
-                    .iter()
-                    .flatten()
-                    .any(|turn| self.has_turn(*turn) || is_event(recorded, *turn))
+            let actors = [answered.first.map(|(actor, _)| actor), who_ran(recorded, answered)];
+            !self.has_turn(answered.turn)
+                && self.is_a_task(recorded, answered.turn.0)
+                && actors.into_iter().flatten().all(|actor| {
+                    self.is_a_task(recorded, actor)
+                        && !self.acts_after(recorded, answered.turn, actor)
+                })
         };
         let bystanders = recorded.answered.iter().filter(is_bystander);
         bystanders.map(|answered| answered.key.clone()).collect()
     }
-}
 
-/// The turn that a scheduling answer gave.
-fn next_turn(recorded: &Recorded, answered: &Answered) -> Option<(Path, u32)> {
-    answered.first?;
-    match &answered.answer {
-        sim_core::choice::Answer::Actor(actor, ordinal) => {
-            let known = recorded.names.iter().find(|(_, text)| **text == **actor);
-            Some((known.map_or_else(|| Path::parse(actor), |(path, _)| path), *ordinal))
-        }
-        sim_core::choice::Answer::Value(_) => None,
+    /// Whether an actor's turns are a task's or a thread's; of a message's it is not known whom they concern.
+    fn is_a_task(&self, recorded: &Recorded, actor: Path) -> bool {
+        recorded.events.iter().any(|event| event.kind == Kind::Poll && event.actor == actor)
+    }
+
+    /// Whether the first turn of `actor` after the turn `given` is part of it.
+    fn acts_after(&self, recorded: &Recorded, given: (Path, u32), actor: Path) -> bool {
+        let is_turn = |event: &&Event| event.kind == Kind::Poll;
+        let polls = recorded.events.iter().filter(is_turn);
+        let mut after =
+            polls.skip_while(|event| (event.actor, event.object as u32) != given).skip(1);
+        after
+            .find(|event| event.actor == actor)
+            .is_some_and(|event| self.has_turn((actor, event.object as u32)))
     }
 }
 
-/// Whether a turn was no task's: a message's or a timer's, of which it is not known whom it concerned.
-fn is_event(recorded: &Recorded, turn: (Path, u32)) -> bool {
-    !recorded.events.iter().any(|event| event.kind == Kind::Poll && event.actor == turn.0)
+/// Who ran by a scheduling answer.
+fn who_ran(recorded: &Recorded, answered: &Answered) -> Option<Path> {
+    match &answered.answer {
+        Answer::Actor(actor, _) => {
+            let known = recorded.names.iter().find(|(_, text)| **text == **actor);
+            Some(known.map_or_else(|| Path::parse(actor), |(path, _)| path))
+        }
+        Answer::Value(_) => None,
+    }
 }
 
 fn after(aside: &Aside) -> Option<u64> {
@@ -104,11 +117,12 @@ fn after(aside: &Aside) -> Option<u64> {
 }
 
 impl Matters {
-    /// An aside, read backwards.
-    fn hear(&mut self, aside: &Aside) {
+    /// An aside of a turn of `holder`, read backwards.
+    fn hear(&mut self, aside: &Aside, holder: Path) {
         match aside {
+            // A thread that drives a task wakes on its behalf.
             Aside::Woke { by, whom, .. } if self.actors.contains(whom) => {
-                self.actors.insert(*by);
+                self.actors.extend([*by, holder]);
             }
             Aside::Touched { actor, object, .. } => {
                 if self.actors.contains(actor) {
@@ -172,7 +186,7 @@ fn culprits(events: &[Event], stuck: bool) -> BTreeSet<Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim_core::choice::{Answer, Names};
+    use sim_core::choice::Names;
     use sim_time::Instant;
 
     fn path(name: &str) -> Path {

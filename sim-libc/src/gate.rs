@@ -18,7 +18,7 @@ use crate::world::{World, child, is_member, me, with};
 use core::ffi::c_void;
 use sim_abi::{Abi, Text, VERSION};
 use sim_core::TaskId;
-use sim_core::choice::{Names, Site};
+use sim_core::choice::{Names, Path, Site};
 use sim_core::enabled::{Member, Runnable};
 use sim_core::env::Actor;
 use sim_core::object::Object;
@@ -98,6 +98,11 @@ impl Gates {
         turns
     }
 
+    /// Who a task is, and which turn of its own it has or had last.
+    pub fn turn_of(&mut self, id: TaskId) -> Option<(Path, u32)> {
+        self.get(id).map(|task| (task.actor.path, task.turns))
+    }
+
     fn get(&mut self, id: TaskId) -> Option<&mut Task> {
         let (generation, task) = self.tasks.get_mut(id.index())?;
         if *generation == id.generation() { task.as_mut() } else { None }
@@ -151,6 +156,7 @@ impl World {
         let Some(task) = self.gates.get(id) else { return };
         (task.state, task.since) = (State::Ready, now);
         let (path, ordinal) = (task.actor.path, task.turns + 1);
+        self.env.trace.woke(self.env.actor.path, path);
         let member = Member::new(Runnable::Task(id), path, ordinal).on(task.object);
         self.enabled.insert(member);
     }
@@ -171,6 +177,7 @@ impl World {
         };
         let (actor, ordinal) = child(env, enabled, children, name);
         env.event(Kind::Spawn, actor.path, u64::from(ordinal), 0, 0);
+        env.trace.spawned(actor.path, || at.to_owned());
         gates.insert(Task {
             actor,
             state: State::Waiting,
@@ -339,7 +346,11 @@ extern "C" fn task_close(task: u64) {
 }
 
 extern "C" fn sync_point(kind: Text, object: usize) -> bool {
-    is_member() && with(|world| world.yields(text(kind), object))
+    is_member()
+        && with(|world| {
+            world.note_use(text(kind), object);
+            world.yields(text(kind), object)
+        })
 }
 
 extern "C" fn pick(site: Text, n: u64) -> u64 {

@@ -8,6 +8,7 @@
 //! - [`world`]: what there is of a world in a process, and who may touch it. [`mod@turn`]: who runs next, and how the turn is passed.
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
 //! - [`overlay`]: which of the machine's files lie below the simulated disk. Nothing real is ever changed.
+//! - [`places`]: where in its source the program stands, for a replay that asks.
 //! - [`finish`]: the end of a run and its report. [`lesson`], [`memfile`]: what it teaches the next runs, and how that travels.
 //! - [`objects`]: what tasks share, by name.
 //! - `heap`: the object's own memory, apart from the program's.
@@ -28,6 +29,7 @@ pub mod memfile;
 pub mod memory;
 pub mod objects;
 pub mod overlay;
+pub mod places;
 pub mod real;
 pub mod server;
 pub mod symbols;

@@ -125,7 +125,8 @@ fn serve(path: &Path, orders: &str) {
     let outcome = Lines::open(path).and_then(|mut lines| {
         lines.write(report::hello(&test, None))?;
         let trace = plan.as_ref().ok().and_then(|plan| plan.trace.clone());
-        let mut server = Server { lines: path.to_owned(), trace };
+        let is_told = plan.as_ref().is_ok_and(|plan| plan.candidates);
+        let mut server = Server { lines: path.to_owned(), trace, is_told };
         work::carry_out(plan, &test, None, &mut lines, &mut server)
     });
     if world::me() != world::NOBODY {
@@ -141,6 +142,8 @@ fn serve(path: &Path, orders: &str) {
 struct Server {
     lines: PathBuf,
     trace: Option<PathBuf>,
+    /// Whether the worker is told its runs on standard input, which is then none of a run's business.
+    is_told: bool,
 }
 
 impl Perform for Server {
@@ -185,6 +188,12 @@ impl Server {
             libc::SYS_prctl,
             [libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize, 0, 0, 0, 0],
         );
+        if self.is_told {
+            let nothing = c"/dev/null".as_ptr() as usize;
+            real::syscall(libc::SYS_close, [0; 6]);
+            let (folder, flags) = (libc::AT_FDCWD as usize, libc::O_RDONLY as usize);
+            real::syscall(libc::SYS_openat, [folder, nothing, flags, 0, 0, 0]);
+        }
         let reported = Reported { run, lines: self.lines.clone(), trace: self.trace.clone() };
         *REPORTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reported);
         // One arena of memory for all threads: which of several a thread gets depends on the machine.

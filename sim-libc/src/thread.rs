@@ -187,6 +187,11 @@ impl Thread {
         (self.path, self.syncs - 1)
     }
 
+    /// Which turn of its own it has or had last.
+    pub fn turns(&self) -> u32 {
+        self.turns
+    }
+
     /// How many children of each name it has.
     pub fn children(&mut self) -> &mut Vec<(u64, u32)> {
         &mut self.children
@@ -231,6 +236,7 @@ impl World {
             return;
         }
         thread.life = Life::Ready;
+        self.env.trace.woke(self.env.actor.path, thread.path);
         if self.gates.is_granting() {
             self.carriers.push_back(number);
         } else {
@@ -297,6 +303,7 @@ impl World {
     /// The thread that has the turn will wait until it is released, or `deadline` has come.
     fn begin_waiting(&mut self, waits_for: WaitsFor, deadline: Option<Instant>) {
         let now = self.env.now;
+        self.note_place();
         self.end_thread_turn(Life::Waiting);
         let thread = self.threads.get(me());
         thread.waits = thread.waits.wrapping_add(1);
@@ -345,6 +352,7 @@ pub fn wait(waits_for: WaitsFor, deadline: Option<Instant>) {
 pub fn yield_turn() {
     with(|world| {
         world.charge(world.config.poll_cost_ns);
+        world.note_place();
         world.end_thread_turn(Life::Ready);
     });
     turn::give_up();

@@ -25,7 +25,7 @@ use crate::traps::watchdog;
 use core::cell::{Cell, UnsafeCell};
 use sim_core::HostId;
 use sim_core::backend::Waiter;
-use sim_core::choice::{Choices, Path, Site, Stream};
+use sim_core::choice::{Path, Site, Stream};
 use sim_core::enabled::EnabledSet;
 use sim_core::env::{Actor, Env};
 use sim_core::policy::Lesson;
@@ -161,10 +161,7 @@ pub fn enter(plan: &RunPlan) {
 
 impl World {
     fn new(plan: &RunPlan) -> Self {
-        let mut choices = match &plan.replay {
-            Some(log) => Choices::replay(log),
-            None => Choices::seeded(plan.seed),
-        };
+        let mut choices = plan.choices();
         if plan.keep_trace {
             choices.names.keep();
         }
@@ -176,6 +173,7 @@ impl World {
         let mut env = Env::new(choices);
         if plan.keep_trace {
             env.trace.keep_all();
+            env.trace.want_places(plan.places.clone());
         }
         let config = WorldConfig::default();
         let mut universe = Universe::new(&mut env, config);

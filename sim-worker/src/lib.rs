@@ -6,6 +6,7 @@
 //!
 //! - [`plan`](mod@plan): the orders in `SIM_PLAN`. [`batch`](mod@batch), [`strategy`](mod@strategy), [`faults`](mod@faults): which run has
 //!   which seed, policy and faults.
+//! - [`candidates`]: runs that are told one at a time instead.
 //! - [`report`](mod@report): the lines. [`work`](mod@work): the loop over a slice of runs, or one replay.
 //!
 //! Nothing here decides what happens inside a run.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod candidates;
 pub mod faults;
 pub mod json;
 pub mod plan;

@@ -13,6 +13,7 @@
 //! | `deadline_ms` | wall time after which no further run begins | none |
 //! | `record` | keep log and events of the last run | `false` |
 //! | `replay` | file of the failure to replay instead | none |
+//! | `candidates` | perform the logs that come on standard input instead, see [`candidates`](crate::candidates) | `false` |
 //! | `trace` | where to write every event of the last run | nowhere |
 //! | `echo` | print the last run's log lines and panics as they happen | `false` |
 //! | `thread` | name of the threads that carry the runs | `sim` |
@@ -53,6 +54,8 @@ pub struct Plan {
     pub record: bool,
     /// The file of the failure to replay instead.
     pub replay: Option<PathBuf>,
+    /// Whether runs are told one at a time instead.
+    pub candidates: bool,
     /// Where to write every event of the last run.
     pub trace: Option<PathBuf>,
     /// Whether the last run prints its log lines and panics.
@@ -94,6 +97,7 @@ impl Plan {
             deadline: fields.number("deadline_ms")?.map(Duration::from_millis),
             record: fields.truth("record", false)?,
             replay: fields.text("replay")?.map(PathBuf::from),
+            candidates: fields.truth("candidates", false)?,
             trace: fields.text("trace")?.map(PathBuf::from),
             echo: fields.truth("echo", false)?,
             thread: fields.text("thread")?.unwrap_or_else(|| String::from("sim")),
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn a_full_plan_is_read() {
         let text = r#"{"protocol":1,"test":"a::b","base":"0x2a","strategy":"pct:5","faults":"swarm","first":33,"count":4,"own_runs":true,
-            "stop":false,"deadline_ms":1500,"record":true,"replay":"a/b","trace":"c","echo":true,"thread":"x"}"#;
+            "stop":false,"deadline_ms":1500,"record":true,"replay":"a/b","candidates":true,"trace":"c","echo":true,"thread":"x"}"#;
         let plan = Plan::parse(text).unwrap();
         let expected = Plan {
             test: Some(String::from("a::b")),
@@ -173,6 +177,7 @@ mod tests {
             deadline: Some(Duration::from_millis(1500)),
             record: true,
             replay: Some(PathBuf::from("a/b")),
+            candidates: true,
             trace: Some(PathBuf::from("c")),
             echo: true,
             thread: String::from("x"),

@@ -94,7 +94,7 @@ pub fn ended(run: u64, report: &Report) -> Object {
         line = line.text("notices", &notices.join("\n"));
     }
     match &report.log {
-        Some(log) => line.text("log", &log.to_string()),
+        Some(log) => line.text("log", &log.lines_in_order()),
         None => line,
     }
 }

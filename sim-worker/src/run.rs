@@ -3,9 +3,10 @@
 use crate::batch::{Planner, Series};
 use crate::faults::{Faults, Profile};
 use crate::strategy::Strategy;
-use sim_core::choice::{Log, Seed};
+use sim_core::choice::{Choices, Log, Path, Redraw, Seed};
 use sim_core::policy::{Lesson, PolicyError, PolicyKind};
 use sim_core::simtrace::Simtrace;
+use std::collections::BTreeSet;
 
 /// The key of a stored failure's faults in its configuration.
 pub const FAULTS: &str = "faults";
@@ -25,6 +26,10 @@ pub struct RunPlan {
     pub faults: Faults,
     /// The log to follow instead of the seed.
     pub replay: Option<Log>,
+    /// Which of the log's answers are drawn from the seed all the same.
+    pub redraw: Option<Redraw>,
+    /// The turns of which it is to be told where in the source they end.
+    pub places: BTreeSet<(Path, u32)>,
     /// Whether to keep the choice log.
     pub record: bool,
     /// Whether to keep every event.
@@ -47,6 +52,8 @@ impl RunPlan {
             census: false,
             faults: Faults::default(),
             replay: None,
+            redraw: None,
+            places: BTreeSet::new(),
             record: false,
             keep_trace: false,
             echo: false,
@@ -60,6 +67,16 @@ impl RunPlan {
         self.record = true;
         self.keep_trace = true;
         self
+    }
+
+    /// What answers its choices.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        match (&self.replay, self.redraw) {
+            (None, _) => Choices::seeded(self.seed),
+            (Some(log), None) => Choices::replay(log),
+            (Some(log), Some(what)) => Choices::redrawn(log, what, self.seed),
+        }
     }
 
     /// The run that a stored failure describes, with every event kept: by its log, or by seed where none could be had, after

@@ -1,6 +1,7 @@
-//! The loop: a slice of a test's runs, or the replay of one stored failure.
+//! The loop: a slice of a test's runs, the replay of one stored failure, or logs that are told one at a time.
 
 use crate::batch::{Planner, Series};
+use crate::candidates;
 use crate::json::Object;
 use crate::plan::Plan;
 use crate::report::{Lines, begin};
@@ -46,6 +47,7 @@ pub fn carry_out(
 ) -> Result<(), String> {
     let carried_out = orders.map_err(Stop::Refused).and_then(|plan| match &plan.replay {
         Some(file) => replay(&plan, file, lines, performer),
+        None if plan.candidates => one_by_one(&plan, lines, performer),
         None => slice(&plan, test, own_runs, lines, performer),
     });
     match carried_out {
@@ -119,5 +121,20 @@ fn replay(
     run_plan.echo = plan.echo;
     lines.write(begin(stored.run, &run_plan))?;
     performer.report(stored.run, &run_plan).map_err(broken)?;
+    Ok(())
+}
+
+/// Performs the logs that come on standard input, for as long as some come.
+fn one_by_one(plan: &Plan, lines: &mut Lines, performer: &mut impl Perform) -> Result<(), Stop> {
+    let mut input = std::io::stdin().lock();
+    while let Some(candidates::Candidate { number, plan: mut run_plan }) =
+        candidates::next(&mut input)?
+    {
+        run_plan.thread.clone_from(&plan.thread);
+        // A stored failure's faults are these and no others, whatever the seed.
+        run_plan.faults = plan.faults.draw(run_plan.seed);
+        lines.write(begin(number, &run_plan))?;
+        performer.report(number, &run_plan).map_err(|broken| Stop::of(number, broken))?;
+    }
     Ok(())
 }

@@ -4,10 +4,11 @@ use crate::faults::Faults;
 use crate::log;
 use crate::runtime::SimRuntime;
 use sim_core::Env;
-use sim_core::choice::{Choices, Log, Odometer, Seed};
+use sim_core::choice::{Choices, Log, Odometer, Path, Redraw, Seed};
 use sim_core::policy::{Lesson, PolicyKind};
 use sim_core::rt::{ConfigError, Engine, Leaks, Run, RuntimeConfig};
 use sim_world::{LinkConfig, Universe, WorldConfig};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Describes a simulated run: seed, policy, limits, links; and what is kept of it.
@@ -25,6 +26,8 @@ pub struct Builder {
     policy: PolicyKind,
     lesson: Lesson,
     replay: Option<Log>,
+    redraw: Option<Redraw>,
+    places: BTreeSet<(Path, u32)>,
     odometer: Option<Odometer>,
     record: bool,
     keep_trace: bool,
@@ -113,6 +116,20 @@ impl Builder {
     #[must_use]
     pub fn replay(mut self, log: Log) -> Self {
         self.replay = Some(log);
+        self
+    }
+
+    /// Of a replayed log, draws these answers from the seed all the same: a neighbour of the recorded run.
+    #[must_use]
+    pub fn redraw(mut self, what: Redraw) -> Self {
+        self.redraw = Some(what);
+        self
+    }
+
+    /// Notes where in the source these turns end, for a run whose trace is kept.
+    #[must_use]
+    pub fn places(mut self, turns: BTreeSet<(Path, u32)>) -> Self {
+        self.places = turns;
         self
     }
 
@@ -216,7 +233,10 @@ impl Builder {
     pub fn build(self) -> Result<SimRuntime, ConfigError> {
         let mut choices = match (self.odometer, &self.replay) {
             (Some(odometer), _) => Choices::odometer(odometer),
-            (None, Some(log)) => Choices::replay(log),
+            (None, Some(log)) => match self.redraw {
+                None => Choices::replay(log),
+                Some(what) => Choices::redrawn(log, what, self.seed),
+            },
             (None, None) => Choices::seeded(self.seed),
         };
         if self.keep_trace {
@@ -229,6 +249,7 @@ impl Builder {
         let mut env = Env::new(choices);
         if self.keep_trace {
             env.trace.keep_all();
+            env.trace.want_places(self.places);
         }
         let mut universe = Universe::new(&mut env, self.world);
         for name in &self.hosts {

@@ -39,6 +39,7 @@ pub(crate) struct SimToml {
     pub(crate) faults: Option<Profile>,
     pub(crate) fail_fast: Option<bool>,
     pub(crate) format: Option<Format>,
+    pub(crate) shrink: Option<bool>,
     pub(crate) stall: Option<Duration>,
     /// Other values for the tests whose names contain the text, in the file's order of names.
     pub(crate) tests: Vec<Override>,
@@ -68,8 +69,6 @@ impl SimToml {
     fn parse(text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| syntax(text, &error))?;
         let mut section = Section::new(table, "", &KEYS)?;
-        // Nothing is shrunk by this version, so either value is honoured.
-        section.value("shrink", parse::truth)?;
         Ok(Self {
             runs: section.value("runs", parse::runs)?,
             time: section.value("time", parse::duration)?,
@@ -80,6 +79,7 @@ impl SimToml {
             faults: section.value("faults", parse::faults)?,
             fail_fast: section.value("fail-fast", parse::truth)?,
             format: section.value("format", parse::format)?,
+            shrink: section.value("shrink", parse::truth)?,
             stall: section.value("stall", parse::duration)?,
             tests: section.overrides()?,
         })

@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) format: Format,
     pub(crate) stall: Duration,
     faults: Option<Profile>,
+    /// Whether failures are shrunk before they are told.
+    pub(crate) shrink: bool,
     pub(crate) general: Budget,
     tests: Vec<Override>,
     /// What was said outside `sim.toml`, which its sections for tests do not override.
@@ -112,6 +114,7 @@ impl Settings {
             format: args.format.or(variables.format).or(file.format).unwrap_or_default(),
             stall: args.stall.or(file.stall).unwrap_or(STALL),
             faults: args.faults.or(variables.faults).or(file.faults),
+            shrink: !args.no_shrink && file.shrink.unwrap_or(true),
             general,
             tests: file.tests,
             said,
@@ -192,7 +195,7 @@ fn seed_of_the_clock() -> Seed {
     Seed::from_u64(sim_core::choice::mix::mix(ns as u64))
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 

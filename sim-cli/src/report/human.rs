@@ -1,6 +1,7 @@
 //! Events for people.
 
 use super::{Diverged, Event, Failure, TestDone};
+use crate::project::quoted;
 use std::fmt::Write as _;
 
 /// The event as text; empty for what only programs want to know.
@@ -72,10 +73,15 @@ fn told(failure: &Failure) -> String {
     let mut text = format!("\n{}: {}{place}\n", failure.test, failure.kind);
     text.push_str(&indent(&failure.message, "    "));
     text.push_str(&indent(&failure.details, "    "));
-    match failure.same {
-        Some(true) => text.push_str("  the stored failure, replayed\n"),
-        Some(false) => text.push_str("  a stored failure was replayed and led to this other one\n"),
-        None => {}
+    match (failure.same, &failure.moved) {
+        (Some(_), Some(moved)) => {
+            let _ = writeln!(text, "  {moved}");
+        }
+        (Some(true), None) => text.push_str("  the stored failure, replayed\n"),
+        (Some(false), None) => {
+            text.push_str("  a stored failure was replayed and led to this other one\n")
+        }
+        (None, _) => {}
     }
     if failure.drift > 0 {
         let _ = writeln!(
@@ -95,10 +101,25 @@ fn told(failure: &Failure) -> String {
             "  run {run} of base seed {seed} (run seed {run_seed}), strategy {strategy}{recorded}"
         );
     }
+    match (&failure.shrunk, failure.shrunk_choices) {
+        (Some(shrunk), Some(_)) => {
+            let _ = writeln!(text, "  {shrunk} ({:.1} s)", failure.shrink_wall_seconds);
+        }
+        (Some(shrunk), None) => text.push_str(&indent(shrunk, "  ")),
+        (None, Some(left)) => {
+            let _ = writeln!(text, "  shrunk to {} of them before", count(left as u64, "choice"));
+        }
+        (None, None) => {}
+    }
+    failure.found.iter().for_each(|found| text.push_str(&indent(found, "  ")));
     if !failure.last_events.is_empty() {
         let _ = write!(text, "  last events:\n{}", indent(&failure.last_events.join("\n"), "    "));
     }
-    let _ = write!(text, "  replay: {}\n\n", failure.replay);
+    let _ = writeln!(text, "  replay: {}", failure.replay);
+    if let Some(trace) = failure.trace.as_ref().filter(|_| failure.choices.is_some()) {
+        let _ = writeln!(text, "  explain: cargo sim explain {}", quoted(trace));
+    }
+    text.push('\n');
     text
 }
 
@@ -146,7 +167,12 @@ mod tests {
             replay: String::from(
                 "cargo sim replay .sim/failures/bank.transfer.lost-0a1b2c3d.simtrace",
             ),
-            choices: Some(3),
+            choices: Some(412),
+            shrunk_choices: Some(3),
+            shrunk: Some(String::from(
+                "412 choices shrunk to 3 in 85 runs: no fault needed: two preemptions and one delayed message",
+            )),
+            shrink_wall_seconds: 1.25,
             last_events: vec![
                 String::from("411 0.000041s main/worker poll 3 len=0 data=0"),
                 String::from("412 0.000042s main end 2 len=0 data=0"),
@@ -201,6 +227,7 @@ mod tests {
             same: Some(false),
             drift: 2,
             run: None,
+            shrunk: None,
             details: String::from("task a waits for b"),
             ..failure()
         };

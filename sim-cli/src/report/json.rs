@@ -47,6 +47,10 @@ mod tests {
                 trace: Some(String::from(".sim/failures/x.simtrace")),
                 replay: String::from("cargo sim replay .sim/failures/x.simtrace"),
                 choices: Some(412),
+                shrunk_choices: Some(3),
+                shrunk: Some(String::from("412 choices shrunk to 3 in 85 runs")),
+                shrink_runs: 85,
+                shrink_wall_seconds: 1.25,
                 ..Failure::default()
             })),
             Event::Divergence(Box::new(Diverged {

@@ -93,6 +93,22 @@ pub(crate) struct Failure {
     pub(crate) replay: String,
     /// How many choices are recorded; `null` where the process died.
     pub(crate) choices: Option<usize>,
+    /// How many are left of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shrunk_choices: Option<usize>,
+    /// What shrinking came to, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shrunk: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) shrink_runs: u64,
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub(crate) shrink_wall_seconds: f64,
+    /// Other failures that were found meanwhile.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) found: Vec<String>,
+    /// For a stored failure whose choices pass now: where it has gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moved: Option<String>,
     pub(crate) details: String,
     pub(crate) last_events: Vec<String>,
     /// For a stored failure: whether it is the one that was stored.
@@ -120,6 +136,11 @@ pub(crate) struct Diverged {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_nothing(number: &f64) -> bool {
+    *number == 0.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

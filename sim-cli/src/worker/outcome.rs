@@ -73,15 +73,26 @@ impl End {
     }
 }
 
+/// A line of a report.
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Line {
+pub(super) enum Line {
     Sim(Hello),
     Begin(Begin),
     Run(Box<End>),
     Refused { message: String },
     Defect { run: u64, message: String },
     End,
+}
+
+impl Line {
+    pub(super) fn read(line: &str) -> Result<Self, Stop> {
+        serde_json::from_str(line).map_err(|error| {
+            Stop::usage(format!(
+                "a worker's report cannot be read ({error}): use equal versions of sim and cargo-sim"
+            ))
+        })
+    }
 }
 
 /// What became of a worker.
@@ -127,18 +138,13 @@ impl Outcome {
     }
 
     fn take(&mut self, line: &str) -> Result<(), Stop> {
-        match serde_json::from_str(line) {
-            Ok(Line::Sim(hello)) => self.hello = Some(hello),
-            Ok(Line::Begin(begin)) => self.open = Some(begin),
-            Ok(Line::Run(end)) => self.runs.extend(self.open.take().map(|begin| (begin, *end))),
-            Ok(Line::Refused { message }) => self.refused = Some(message),
-            Ok(Line::Defect { run, message }) => self.defect = Some((run, message)),
-            Ok(Line::End) => self.finished = true,
-            Err(error) => {
-                return Err(Stop::usage(format!(
-                    "a worker's report cannot be read ({error}): use equal versions of sim and cargo-sim"
-                )));
-            }
+        match Line::read(line)? {
+            Line::Sim(hello) => self.hello = Some(hello),
+            Line::Begin(begin) => self.open = Some(begin),
+            Line::Run(end) => self.runs.extend(self.open.take().map(|begin| (begin, *end))),
+            Line::Refused { message } => self.refused = Some(message),
+            Line::Defect { run, message } => self.defect = Some((run, message)),
+            Line::End => self.finished = true,
         }
         Ok(())
     }

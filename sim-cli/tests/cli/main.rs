@@ -8,3 +8,4 @@ mod determinism;
 mod door;
 mod mistakes;
 mod project;
+mod shrinking;

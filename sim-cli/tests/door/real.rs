@@ -60,3 +60,123 @@ fn every_kind_of_task_runs_in_every_run_and_is_deterministic() {
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(text.matches("deterministic     gate::").count(), tests.len(), "{text}");
 }
+
+/// Finds the failures of the race project with a seed, and answers the file of the one that sells twice.
+fn sold_twice(project: &Project, words: &str) -> (String, serde_json::Value) {
+    let (text, code) =
+        said(project, &format!("test --seed 1 --runs 50 --format json twice {words}"));
+    assert_eq!(code, Some(1), "{text}");
+    let failure = lines(&text, "failure").remove(0);
+    let file = failure["trace"].as_str().unwrap().to_owned();
+    (file, failure)
+}
+
+#[test]
+fn a_race_arrives_small_is_explained_and_is_replayed_twenty_times_of_twenty() {
+    let project = Project::copy("small-race", "race");
+    let (file, failure) = sold_twice(&project, "");
+    let count = |key: &str| failure[key].as_u64().unwrap_or_else(|| panic!("{key}: {failure}"));
+    println!(
+        "race: {} choices shrunk to {} in {} runs and {} s",
+        count("choices"),
+        count("shrunk_choices"),
+        count("shrink_runs"),
+        failure["shrink_wall_seconds"]
+    );
+    // One task must be interrupted between the look and the sale; nothing less will do, and nothing more is needed.
+    assert_eq!(count("shrunk_choices"), 1, "{failure}");
+    assert!(
+        count("choices") > 1 && failure["shrink_wall_seconds"].as_f64().unwrap() < 30.0,
+        "{failure}"
+    );
+    for _ in 0..20 {
+        let (told, code) = said(&project, &format!("replay {file}"));
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.ends_with("\nthe same failure\n"), "{told}");
+    }
+    let (told, code) = said(&project, &format!("explain {file}"));
+    assert_eq!(code, Some(1), "{told}");
+    for part in [
+        "\nNo fault needed: one preemption.\n",
+        "race::two_customers, spawned at src/lib.rs:23\n",
+        "race::two_customers#1, spawned at src/lib.rs:23\n",
+        "\n  *1 ",
+        "at src/lib.rs:13 in race::sell",
+        "tokio.sync.mutex",
+        "\nCritical pair: it fails because\n",
+    ] {
+        assert!(told.contains(part), "{part:?} in {told}");
+    }
+}
+
+#[test]
+fn a_race_survives_edits_and_lines_are_missing_only_without_debug_information() {
+    let project = Project::copy("edited-race", "race");
+    let (file, _) = sold_twice(&project, "");
+    let library = std::fs::read_to_string(project.root.join("src/lib.rs")).unwrap();
+    let spawns = "    let customers: Vec<_> = (0..2)";
+    let edits = [
+        library.replace(
+            "    if is_there {",
+            "    println!(\"there is one: {is_there}\");\n    if is_there {",
+        ),
+        library.replace("sell(", "sell_one("),
+        library.replace(
+            spawns,
+            &format!("    tokio::spawn(async {{ tokio::task::yield_now().await }});\n{spawns}"),
+        ),
+        library.replace(
+            "pub async fn price_that_was_set",
+            "pub async fn unrelated() {}\n\npub async fn price_that_was_set",
+        ),
+    ];
+    for text in edits {
+        assert_ne!(text, library);
+        std::fs::write(project.root.join("src/lib.rs"), &text).unwrap();
+        let (told, code) = said(&project, &format!("replay {file}"));
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("sold twice"), "{told}");
+    }
+    let mended = library.replace(
+        "    let is_there = *stock.lock().await > 0;\n    if is_there {\n        *stock.lock().await -= 1;\n    }",
+        "    let mut stock = stock.lock().await;\n    if *stock > 0 {\n        *stock -= 1;\n    }",
+    );
+    assert_ne!(mended, library);
+    std::fs::write(project.root.join("src/lib.rs"), &mended).unwrap();
+    let (told, code) = said(&project, &format!("replay {file}"));
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("twice passes now, 200 runs beside it pass too, "), "{told}");
+
+    let manifest = std::fs::read_to_string(project.root.join("Cargo.toml")).unwrap();
+    std::fs::write(
+        project.root.join("Cargo.toml"),
+        format!("{manifest}\n[profile.dev]\ndebug = false\n"),
+    )
+    .unwrap();
+    std::fs::write(project.root.join("src/lib.rs"), &library).unwrap();
+    let (told, _) = said(&project, &format!("explain {file}"));
+    assert!(told.contains("at race::sell (no line: built without debug information)"), "{told}");
+    assert!(told.contains("note: places are named by function"), "{told}");
+}
+
+#[test]
+fn a_program_behind_the_libc_door_is_made_small_too() {
+    let project = Project::copy("libc-race", "race");
+    let test = "use std::sync::{Arc, Mutex};\n\n#[test]\nfn two_threads_add() {\n    let sum = Arc::new(Mutex::new(0));\n    \
+        let threads: Vec<_> = (0..2).map(|_| {\n        let sum = Arc::clone(&sum);\n        std::thread::spawn(move || {\n            \
+        let seen = *sum.lock().unwrap();\n            println!(\"saw {seen}\");\n            \
+        *sum.lock().unwrap() = seen + 1;\n        })\n    }).collect();\n    \
+        let slow = std::thread::spawn(|| (0..20).for_each(|_| std::thread::yield_now()));\n    \
+        for thread in threads { thread.join().unwrap(); }\n    slow.join().unwrap();\n    assert_eq!(*sum.lock().unwrap(), 2, \"lost\");\n}\n";
+    std::fs::write(project.root.join("tests/shop.rs"), test).unwrap();
+    let (text, code) =
+        said(&project, "test --door libc --seed 1 --runs 50 --format json --test shop");
+    assert_eq!(code, Some(1), "{text}");
+    let failure = lines(&text, "failure").remove(0);
+    let count = |key: &str| failure[key].as_u64().unwrap_or_else(|| panic!("{key}: {failure}"));
+    assert!((1..=2).contains(&count("shrunk_choices")), "{failure}");
+    let file = failure["trace"].as_str().unwrap();
+    let (told, code) = said(&project, &format!("explain {file}"));
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("main/thread"), "{told}");
+}

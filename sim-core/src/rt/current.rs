@@ -26,13 +26,17 @@ thread_local! {
 struct Polled {
     task: Cell<u64>,
     woken: Cell<bool>,
+    /// Whether somebody wants to know where it wakes itself.
+    watched: Cell<bool>,
 }
 
 /// No task: all ones is the last place of the last runtime, which is never made.
 const NOBODY: u64 = u64::MAX;
 
 thread_local! {
-    static POLLED: Polled = const { Polled { task: Cell::new(NOBODY), woken: Cell::new(false) } };
+    static POLLED: Polled = const {
+        Polled { task: Cell::new(NOBODY), woken: Cell::new(false), watched: Cell::new(false) }
+    };
 }
 
 /// Polls `task` through `f`: what `f` gave, and whether the task was woken meanwhile.
@@ -52,6 +56,11 @@ pub(super) fn polling<R>(task: TaskId, f: impl FnOnce() -> R) -> (R, bool) {
 /// Whether the task that is being polled was woken meanwhile.
 pub(super) fn is_woken() -> bool {
     POLLED.with(|polled| polled.woken.get())
+}
+
+/// Whether it is of interest where the polled task wakes itself.
+pub(super) fn watch(watched: bool) {
+    POLLED.with(|polled| polled.watched.set(watched));
 }
 
 /// What a call from outside a runtime says.
@@ -149,6 +158,9 @@ pub(super) fn wake(task: TaskId) {
         let itself = polled.task.get() == task.to_bits();
         if itself {
             polled.woken.set(true);
+            if polled.watched.get() {
+                try_with(Runtime::note_place);
+            }
         }
         itself
     });

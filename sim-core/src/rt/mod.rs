@@ -29,6 +29,7 @@ mod inbox;
 mod join;
 mod outcome;
 mod panics;
+mod places;
 mod prefetch;
 mod reactor;
 mod registry;
@@ -439,6 +440,9 @@ impl Runtime {
                 let task = cell.task.take().expect("a scheduled task has its future in its cell");
                 let turn = cell.begin_turn();
                 self.current = Some(id);
+                if self.env.trace.wants_places() {
+                    current::watch(true);
+                }
                 self.env.event(Kind::Poll, actor.path, u64::from(turn), 0, 0);
                 Step::Poll(id, task)
             }
@@ -586,6 +590,9 @@ impl Runtime {
     }
 
     fn count_waker(&mut self, id: TaskId, change: i32) {
+        if change > 0 && self.current == Some(id) {
+            self.note_place();
+        }
         if self.tasks.get(id).is_some() {
             let record = self.tasks.record(id);
             record.wakers = record.wakers.saturating_add_signed(change);
@@ -635,6 +642,7 @@ impl Runtime {
     }
 
     fn note_wait_of(&mut self, task: Option<TaskId>, waits: WaitsFor) {
+        self.note_place();
         if let Some(cell) = task.and_then(|id| self.tasks.get_mut(id)) {
             cell.note_wait(waits);
         }

@@ -16,6 +16,7 @@ fn failure() -> Simtrace {
         run: 17,
         strategy: String::from("pct:3"),
         config: BTreeMap::from([(String::from("expected_choices"), String::from("412"))]),
+        shrunk: Some(Origin { choices: 412, runs: 85 }),
         fingerprint: Some(Fingerprint(0xabc)),
         schedule: Some(Fingerprint(0xdef)),
         kind: String::from("panic"),
@@ -45,7 +46,7 @@ impl Drop for Folder {
 #[test]
 fn the_text_is_as_documented() {
     let expected = "simtrace 1\npackage: bank\ntest: bank::transfer::nothing_is_lost\nseed: 0x2a\nbase_seed: 0x0\nrun: 17\n\
-        strategy: pct:3\nconfig: expected_choices=412\nfingerprint: 0000000000000abc\nschedule: 0000000000000def\nkind: panic\n\
+        strategy: pct:3\nconfig: expected_choices=412\nshrunk_from: 412\nshrink_runs: 85\nfingerprint: 0000000000000abc\nschedule: 0000000000000def\nkind: panic\n\
         message: assertion `left == right` failed\\n  left: 99\\n right: 100\nlocation: tests/transfer.rs:31:5\n\n\
         net.link.delay fabric/a>b 3 17\nsched.next a/main 4 @b/serve#2!9\nend\n";
     assert_eq!(failure().to_string(), expected);
@@ -97,11 +98,11 @@ fn errors_name_the_line_and_say_what_to_do() {
         "the key 'seed' is missing: restore the file, or find the failure again by its seed",
         "line 6: 'run' is not 'key: value': remove the line or restore the file",
         "line 6: 'seed' stands there a second time: remove one of the two",
-        "line 12: 'message' has a value that cannot be read: restore the file",
-        "line 15: 'net.link.delay fabric/a>b three 17' is not `site path occurrence answer`: remove the line (it then \
+        "line 14: 'message' has a value that cannot be read: restore the file",
+        "line 17: 'net.link.delay fabric/a>b three 17' is not `site path occurrence answer`: remove the line (it then \
          counts as the dull answer) or restore the file",
-        "line 17: the file is cut short (its last line would be 'end'): restore it, or find the failure again by its seed",
-        "line 16: no empty line before it parts the header from the choices: put one back",
+        "line 19: the file is cut short (its last line would be 'end'): restore it, or find the failure again by its seed",
+        "line 18: no empty line before it parts the header from the choices: put one back",
     ];
     assert_eq!(found, expected);
 }
@@ -195,6 +196,7 @@ proptest! {
         let written = Simtrace {
             package, test, strategy, kind, message, config, location, run, log,
             seed: Seed::from_u64(seed), base_seed: Seed::from_u64(!seed),
+            shrunk: fingerprint.map(|choices| Origin { choices, runs: run }),
             fingerprint: fingerprint.map(Fingerprint), schedule: schedule.map(Fingerprint),
         };
         prop_assert_eq!(Simtrace::parse(&written.to_string()), Ok(written));

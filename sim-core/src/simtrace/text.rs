@@ -1,12 +1,12 @@
 //! The text of a failure's file, written and read.
 
-use super::{Simtrace, SimtraceError, VERSION};
+use super::{Origin, Simtrace, SimtraceError, VERSION};
 use crate::choice::Log;
 use crate::trace::Fingerprint;
 use core::fmt;
 use std::collections::BTreeMap;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "package",
     "test",
     "seed",
@@ -15,6 +15,8 @@ const KEYS: [&str; 13] = [
     "strategy",
     "replay",
     "config",
+    "shrunk_from",
+    "shrink_runs",
     "fingerprint",
     "schedule",
     "kind",
@@ -57,6 +59,9 @@ impl fmt::Display for Simtrace {
         }
         for (key, value) in &self.config {
             writeln!(f, "config: {}={}", escape(key).replace('=', "\\u{3d}"), escape(value))?;
+        }
+        if let Some(Origin { choices, runs }) = self.shrunk {
+            writeln!(f, "shrunk_from: {choices}\nshrink_runs: {runs}")?;
         }
         if let Some(fingerprint) = self.fingerprint {
             writeln!(f, "fingerprint: {fingerprint}")?;
@@ -169,6 +174,9 @@ impl Header {
             }
         };
         let hash = |text: &str| u64::from_str_radix(text, 16).ok().map(Fingerprint);
+        let number = |text: &str| text.parse::<u64>().ok();
+        let from = self.optional("shrunk_from", number)?;
+        let runs = self.optional("shrink_runs", number)?.unwrap_or(0);
         Ok(Simtrace {
             package: self.required("package", |text| Some(text.to_owned()))?,
             test: self.required("test", |text| Some(text.to_owned()))?,
@@ -176,6 +184,7 @@ impl Header {
             base_seed: self.required("base_seed", |text| text.parse().ok())?,
             run: self.required("run", |text| text.parse().ok())?,
             strategy: self.required("strategy", |text| Some(text.to_owned()))?,
+            shrunk: from.map(|choices| Origin { choices, runs }),
             fingerprint: self.optional("fingerprint", hash)?,
             schedule: self.optional("schedule", hash)?,
             kind: self.required("kind", |text| Some(text.to_owned()))?,

@@ -28,7 +28,7 @@ use crate::errno::Errno;
 use core::fmt;
 use hash::Rolling;
 use sim_time::Instant;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many recent events the ring keeps.
 pub const RECENT_EVENTS: usize = 256;
@@ -89,6 +89,8 @@ pub struct Trace {
     asides: Vec<Aside>,
     /// The turns of which a reader wants to know where in the source they ended.
     wanted: BTreeSet<(Path, u32)>,
+    /// The objects that were used, with the number of each.
+    objects: BTreeMap<u64, u64>,
     notices: Vec<Notice>,
 }
 
@@ -110,6 +112,7 @@ impl Trace {
             lines: Vec::new(),
             asides: Vec::new(),
             wanted: BTreeSet::new(),
+            objects: BTreeMap::new(),
             notices: Vec::new(),
         }
     }
@@ -179,12 +182,22 @@ impl Trace {
         }
     }
 
-    /// Notes that an actor used an object that others may use too.
+    /// Notes that an actor used an object that others may use too; `object` tells it from others while the run lasts.
     pub fn touched(&mut self, actor: Path, kind: &str, object: u64) {
         if self.full.is_some() {
+            // Counted by first use: what the program calls it may be an address, which is not the same in another run.
+            let next = self.objects.len() as u64;
+            let object = *self.objects.entry(object).or_insert(next);
             let (after, kind) = (self.count, kind.to_owned());
             self.asides.push(Aside::Touched { after, actor, kind, object });
         }
+    }
+
+    /// Whether a place of any turn is asked for.
+    #[inline]
+    #[must_use]
+    pub fn wants_places(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// Notes where in the source an actor stands in a turn. The last word about a turn counts.

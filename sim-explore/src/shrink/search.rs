@@ -3,7 +3,8 @@
 //! ```text
 //! verify, verify again ──▶ nothing at all ──▶ kinds, pairs of kinds ──▶ ┌ hosts, actors, sites        ┐
 //!        │                                                              │ episodes, their seams       │
-//!        └─ other or none: over                                         │ switches, pairs, moves      │ until a round
+//!        └─ other or none: over                                         │ switches, pairs, moves,     │ until a round
+//!                                                                       │ bursts of one actor         │
 //!                                                                       │ what the end cannot see     │ changes nothing
 //!                                                                       │ single entries              │
 //!                                                                       └ values                      ┘ ──▶ over
@@ -11,7 +12,7 @@
 
 use super::Episode;
 use super::group;
-use super::pass::{Delete, Entries, Lower, Moves, Pass, Together};
+use super::pass::{Bursts, Delete, Entries, Lower, Moves, Pass, Together};
 use crate::weight::Weight;
 use sim_core::choice::{Key, Log};
 use std::rc::Rc;
@@ -53,13 +54,14 @@ enum Step {
     Switches,
     SwitchPairs,
     Moves,
+    Bursts,
     Past,
     Singles,
     Together,
     Lower,
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step::Everything,
     Step::Concerns,
     Step::ConcernPairs,
@@ -72,6 +74,7 @@ const STEPS: [Step; 16] = [
     Step::Switches,
     Step::SwitchPairs,
     Step::Moves,
+    Step::Bursts,
     Step::Past,
     Step::Singles,
     Step::Together,
@@ -161,6 +164,7 @@ impl<T> Search<T> {
                 .filter(|switches| switches.len() <= PAIRS_OF)
                 .and_then(|switches| delete(group::pairs(&switches))),
             Step::Moves => Some(Pass::Move(Moves::new(best))),
+            Step::Bursts => Some(Pass::Burst(Bursts::new(best))),
             Step::Past if best.len() >= PAST_FROM => {
                 self.stage = Stage::Past(number);
                 return;

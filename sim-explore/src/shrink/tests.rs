@@ -151,6 +151,23 @@ fn episodes_go_whole_are_merged_and_shortened() {
 }
 
 #[test]
+fn many_early_turns_become_those_of_one_actor() {
+    // Fails if c's first two turns come early, however that is brought about.
+    let ran = |n, actor: &str| {
+        (key("sched.next", ["a", "b", "d", "e"][n], 1), Answer::Actor(actor.into(), 0))
+    };
+    let log: Log = [ran(0, "b"), ran(1, "d"), ran(2, "c"), ran(3, "c")].into_iter().collect();
+    let all: Vec<Key> = log.iter().map(|(key, _)| key.clone()).collect();
+    let program = move |log: &Log| {
+        let has = |key: &Key| log.iter().any(|(known, _)| known == key);
+        let burst = (1..3).all(|turn| has(&key("sched.next", "c", turn)));
+        run(log, (burst || all.iter().all(has)).then_some("lost"), |_| true)
+    };
+    let shrunk = shrink(&log, &program, 500, 1, 1).0.unwrap();
+    assert_eq!(shrunk.log.to_string(), "sched.next c 1 @c\nsched.next c 2 @c\n");
+}
+
+#[test]
 fn another_failure_is_kept_and_never_taken() {
     let log = noise(20);
     let program = |log: &Log| {
@@ -255,7 +272,7 @@ impl Synthetic {
     fn perform(&self, log: &Log) -> Outcome<String> {
         // What is asked for only behind something that is not asked for is not asked for either.
         let is_there = |n: &u32| log.iter().any(|(key, _)| *key == Self::key(*n));
-        let mut asked: std::collections::BTreeSet<u32> = (0..self.size).filter(is_there).collect();
+        let mut asked: BTreeSet<u32> = (0..self.size).filter(is_there).collect();
         while let Some((_, gated)) =
             self.gates.iter().find(|(gate, gated)| asked.contains(gated) && !asked.contains(gate))
         {

@@ -47,6 +47,7 @@ pub(super) fn simtrace(
         run,
         strategy: plan.policy.to_string(),
         config,
+        shrunk: None,
         fingerprint: Some(report.fingerprint),
         schedule: Some(report.schedule),
         kind: failure.kind.name().to_owned(),

@@ -59,7 +59,10 @@ where
             builder = builder.lesson(lesson.clone());
         }
         if let Some(log) = &plan.replay {
-            builder = builder.replay(log.clone());
+            builder = builder.replay(log.clone()).places(plan.places.clone());
+        }
+        if let Some(what) = plan.redraw {
+            builder = builder.redraw(what);
         }
         builder.record(plan.record).keep_trace(plan.keep_trace).echo(plan.echo)
     }
