@@ -7,11 +7,12 @@ mod traits;
 mod udp;
 
 pub use lookup::{ToSocketAddrs, lookup_host};
+pub use sim_core::backend::{OptionName, Shutdown, SocketOption};
 pub use tcp::{OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 
 use sim_core::Fd;
-use sim_core::backend::{Address, OptionName, SocketOption};
+use sim_core::backend::Address;
 use sim_core::rt::{self, WakerSlot};
 use std::io;
 use std::net::SocketAddr;
