@@ -25,10 +25,10 @@ const SLOTS: usize = 1 << DIGIT_BITS;
 pub(super) const LEVELS: usize = 64_usize.div_ceil(DIGIT_BITS);
 
 /// The level where an entry for `deadline_ns` belongs: that of the highest digit in which it
-/// differs from `elapsed_ns`, and the lowest when none does.
+/// differs from `base_ns`, and the lowest when none does.
 #[inline]
-pub(super) fn level_of(elapsed_ns: u64, deadline_ns: u64) -> usize {
-    let differing = (elapsed_ns ^ deadline_ns) | (SLOTS as u64 - 1);
+pub(super) fn level_of(base_ns: u64, deadline_ns: u64) -> usize {
+    let differing = (base_ns ^ deadline_ns) | (SLOTS as u64 - 1);
     differing.ilog2() as usize / DIGIT_BITS
 }
 
@@ -38,11 +38,11 @@ pub(super) fn slot_of(deadline_ns: u64, level: usize) -> usize {
     (deadline_ns >> (level * DIGIT_BITS)) as usize % SLOTS
 }
 
-/// The first instant of a slot: `elapsed_ns` with the level's digit set and the lower ones zero.
+/// The first instant of a slot: `base_ns` with the level's digit set and the lower ones zero.
 #[inline]
-pub(super) fn slot_start(elapsed_ns: u64, level: usize, slot: usize) -> u64 {
+pub(super) fn slot_start(base_ns: u64, level: usize, slot: usize) -> u64 {
     let shift = level * DIGIT_BITS;
-    ((elapsed_ns >> shift) & !(SLOTS as u64 - 1) | slot as u64) << shift
+    ((base_ns >> shift) & !(SLOTS as u64 - 1) | slot as u64) << shift
 }
 
 /// A list of entries by the indexes of its ends.
@@ -128,14 +128,19 @@ impl Level {
         (self.ordered & (1 << slot) != 0).then(|| self.slots[slot].head)
     }
 
-    /// The heads of the first two slots with entries.
+    /// The first entry of the first slot, and the one that comes next as far as is known without a search: the second of a
+    /// slot in order, or else the first of the next slot.
     #[inline]
-    pub(super) fn first_heads(&self) -> [Option<u32>; 2] {
-        let behind = self.occupied & self.occupied.wrapping_sub(1);
-        [self.occupied, behind].map(|slots| {
+    pub(super) fn soon<T>(&self, slab: &Slab<T>) -> [Option<u32>; 2] {
+        let head_of = |slots: u64| {
             let slot = slots.trailing_zeros() as usize;
             self.slots.get(slot).map(|list| list.head)
-        })
+        };
+        let first = head_of(self.occupied);
+        let is_ordered = self.ordered & self.occupied & self.occupied.wrapping_neg() != 0;
+        let second = first.filter(|_| is_ordered).map(|head| slab.place(head).next);
+        let behind = self.occupied & self.occupied.wrapping_sub(1);
+        [first, second.filter(|&next| next != NIL).or_else(|| head_of(behind))]
     }
 
     /// An instant before which no entry of the level is due.
@@ -267,7 +272,7 @@ mod tests {
         pub(in super::super) fn check<T>(
             &self,
             level: usize,
-            elapsed_ns: u64,
+            (base_ns, elapsed_ns): (u64, u64),
             slab: &Slab<T>,
         ) -> usize {
             let mut deadlines = Vec::new();
@@ -283,7 +288,7 @@ mod tests {
                 );
                 for &deadline_ns in &found {
                     assert!(deadline_ns >= elapsed_ns, "{deadline_ns} was passed over");
-                    assert_eq!(level_of(elapsed_ns, deadline_ns), level, "level of {deadline_ns}");
+                    assert_eq!(level_of(base_ns, deadline_ns), level, "level of {deadline_ns}");
                     assert_eq!(slot_of(deadline_ns, level), slot, "slot of {deadline_ns}");
                 }
                 deadlines.extend(found);

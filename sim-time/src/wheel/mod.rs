@@ -8,19 +8,21 @@
 //!
 //! An instant is a number of eleven digits in base 64. Eleven levels of 64 slots each stand for
 //! those digits. An entry lies at the level of the highest digit in which its deadline differs from
-//! the instant the wheel has reached, `elapsed`, in the slot of that digit's value; an entry due at
-//! `elapsed` itself lies at level 0. What follows from this one rule:
+//! the instant the wheel counts from, `base`, in the slot of that digit's value; an entry due at
+//! `base` itself lies at level 0. What follows from this one rule:
 //!
 //! - All entries of a lower level are due before all of a higher one, and within a level the slots
 //!   are due in ascending order. So the next entry is in the *first* slot of the *lowest* level that
 //!   holds any, and two bitmaps find it.
 //! - A slot of level 0 is one nanosecond, so its entries are all equal in deadline.
-//! - Where an entry lies is a function of its deadline and `elapsed`. It is not stored.
+//! - Where an entry lies is a function of its deadline and `base`. It is not stored.
 //! - Nothing wraps around: the digits cover all 64 bits, and there is no list of far timers.
 //!
-//! When `elapsed` moves into a slot, the rule would be broken for its entries, so they *cascade* to
-//! the lower levels where they now belong. An entry cascades at most ten times in its life and
-//! usually two or three.
+//! When `base` moves into a slot, the rule would be broken for its entries, so they *cascade* to
+//! the lower levels where they now belong. An entry cascades at most ten times in its life. `base`
+//! follows `elapsed`, the instant the wheel has reached, with one exception: it stays before a slot
+//! whose entries came in the order of their deadlines. They are given back from where they lie, and
+//! equal timeouts, such as those of hosts that wake once a second, never cascade at all.
 //!
 //! # Why ties keep their order
 //!
@@ -31,7 +33,8 @@
 //!
 //! # What may never happen
 //!
-//! - `elapsed` never goes back, and never passes the deadline of an entry that is still held.
+//! - `elapsed` never goes back, and never passes the deadline of an entry that is still held. `base`
+//!   never goes back, and never passes `elapsed`.
 //! - No entry lies elsewhere than the rule says, and no bit is set for an empty slot.
 //! - A [`Key`] never names another entry than the one it was given out for.
 
@@ -75,6 +78,8 @@ use slab::{NIL, Slab};
 pub struct Wheel<T> {
     /// The instant the wheel has reached: no entry is due before it.
     elapsed_ns: u64,
+    /// The instant it counts from: where an entry lies depends on it.
+    base_ns: u64,
     /// Bit `l` is set when level `l` holds an entry.
     occupied: u32,
     /// None before the first entry: many a world never sets a timer, and levels are six kilobytes.
@@ -93,6 +98,7 @@ impl<T> Wheel<T> {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut wheel = Self {
             elapsed_ns: 0,
+            base_ns: 0,
             occupied: 0,
             levels: Box::default(),
             slab: Slab::with_capacity(capacity),
@@ -151,7 +157,7 @@ impl<T> Wheel<T> {
     /// Takes the entry out before its deadline; `None` when it is no longer held.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let deadline_ns = self.slab.deadline_ns(key)?;
-        let level = level_of(self.elapsed_ns, deadline_ns);
+        let level = level_of(self.base_ns, deadline_ns);
         Some(self.unlink(level, key.index(), deadline_ns).1)
     }
 
@@ -187,7 +193,7 @@ impl<T> Wheel<T> {
     /// search, for an owner who wants to get ready for them.
     pub fn soon(&self) -> [Option<&T>; 2] {
         let Some(level) = self.lowest_level() else { return [None; 2] };
-        self.levels[level].first_heads().map(|head| self.slab.value(head?))
+        self.levels[level].soon(&self.slab).map(|index| self.slab.value(index?))
     }
 
     /// Whether an entry is due at `now`, so that [`Wheel::pop_due`] would give one back.
@@ -237,30 +243,34 @@ impl<T> Wheel<T> {
         // The head of a slot in order, and so a lone entry, is the first of all. It need not be
         // carried down level by level.
         let Some(head) = self.levels[level].least_entry(slot) else {
-            self.cascade(level, slot, bound_ns);
+            // The wheel may have come into the slot while its entries were still in order.
+            self.cascade(level, slot, bound_ns.max(self.elapsed_ns));
             return None;
         };
         let (key, value) = self.unlink(level, head, bound_ns);
-        if level > 0 && self.levels[level].holds(slot) {
-            self.cascade(level, slot, bound_ns);
-        } else {
-            self.elapsed_ns = bound_ns;
+        self.elapsed_ns = bound_ns;
+        if level == 0 || !self.levels[level].holds(slot) {
+            self.base_ns = bound_ns;
         }
         Some((key, Instant::from_nanos(bound_ns), value))
     }
 
-    /// Moves to `now_ns`, when nothing is due there, and lets the slot that this enters cascade.
+    /// Moves to `now_ns`, when nothing is due there, and lets the slot that this enters cascade,
+    /// unless it is in order.
     ///
     /// At most one slot is entered. Were there entries at a level below the highest digit that
     /// changes, or in a slot passed over at its level, they would be due.
     fn advance(&mut self, now_ns: u64) {
-        let level = level_of(self.elapsed_ns, now_ns);
+        self.elapsed_ns = now_ns;
+        let level = level_of(self.base_ns, now_ns);
         debug_assert_eq!(self.occupied & ((1 << level) - 1), 0, "time passed an entry by");
         let slot = slot_of(now_ns, level);
-        if self.levels.get(level).is_some_and(|level| level.holds(slot)) {
-            self.cascade(level, slot, now_ns);
-        } else {
-            self.elapsed_ns = now_ns;
+        match self.levels.get(level).filter(|level| level.holds(slot)) {
+            None => self.base_ns = now_ns,
+            Some(entered) if entered.least_entry(slot).is_none() => {
+                self.cascade(level, slot, now_ns);
+            }
+            Some(_) => {}
         }
     }
 
@@ -269,14 +279,15 @@ impl<T> Wheel<T> {
         self.levels = Box::new([const { Level::new() }; LEVELS]);
     }
 
-    /// Moves to `to_ns`, which lies in the slot and is no later than any of its entries, and puts
+    /// Counts from `to_ns` on, which lies in the slot and is no later than any of its entries, and puts
     /// each of these where it now belongs, all of them at lower levels.
     fn cascade(&mut self, level: usize, slot: usize, to_ns: u64) {
         debug_assert!(level > 0, "an entry of level 0 is due when its slot is entered");
         debug_assert_eq!(slot, self.levels[level].first_slot(), "time passed a slot by");
         let mut next = self.levels[level].take(slot);
         self.note_vacancy(level);
-        self.elapsed_ns = to_ns;
+        self.base_ns = to_ns;
+        self.elapsed_ns = self.elapsed_ns.max(to_ns);
         while next != NIL {
             let index = next;
             let place = self.slab.place(index);
@@ -290,7 +301,7 @@ impl<T> Wheel<T> {
         if self.levels.is_empty() {
             self.make_levels();
         }
-        let level = level_of(self.elapsed_ns, deadline_ns);
+        let level = level_of(self.base_ns, deadline_ns);
         self.occupied |= 1 << level;
         let slot = slot_of(deadline_ns, level);
         self.levels[level].push_back(slot, index, deadline_ns, &mut self.slab);
@@ -311,7 +322,7 @@ impl<T> Wheel<T> {
     /// Learns about the first slot of the lowest level, `level`, what costs no walk, and returns a
     /// bound of all deadlines, which is exact when that slot is in order.
     fn raise_bound(&self, level: usize) -> u64 {
-        let start_ns = slot_start(self.elapsed_ns, level, self.levels[level].first_slot());
+        let start_ns = slot_start(self.base_ns, level, self.levels[level].first_slot());
         self.levels[level].raise_bound(start_ns, &self.slab)
     }
 

@@ -131,11 +131,12 @@ impl Pair {
 
     fn check(&mut self) {
         assert_eq!(self.wheel.elapsed(), Instant::from_nanos(self.elapsed));
+        assert!(self.wheel.base_ns <= self.elapsed, "it counts from an instant that has passed");
         assert_eq!(self.wheel.len(), self.model.len());
         assert_eq!(self.wheel.is_empty(), self.model.is_empty());
         let mut held = 0;
         for (index, level) in self.wheel.levels.iter().enumerate() {
-            held += level.check(index, self.elapsed, &self.wheel.slab);
+            held += level.check(index, (self.wheel.base_ns, self.elapsed), &self.wheel.slab);
             assert_eq!(self.wheel.occupied & (1 << index) != 0, !level.is_empty());
         }
         assert_eq!(held, self.model.len(), "an entry is in no list");
@@ -312,4 +313,22 @@ fn debug_text_is_a_summary() {
         format!("{wheel:?}"),
         "Wheel { elapsed: 0.000000000s, len: 1, next_deadline: Some(0.000000007s) }"
     );
+}
+
+/// Timers of one period stay where they are until their time has come; one that comes between them is found all the same.
+#[test]
+fn a_slot_in_order_does_not_cascade() {
+    let at = |ns: u64| Instant::from_nanos(ns);
+    let mut wheel = Wheel::new();
+    for deadline_ns in [1_000_000, 1_000_100, 1_000_200, 1_000_300] {
+        wheel.insert(at(deadline_ns), deadline_ns);
+    }
+    assert_eq!(wheel.pop_due(at(1_000_050)).map(|(.., value)| value), Some(1_000_000));
+    assert_eq!(wheel.pop_due(at(1_000_050)), None);
+    assert_eq!((wheel.base_ns, wheel.elapsed()), (0, at(1_000_050)));
+    wheel.insert(at(1_000_150), 1_000_150);
+    let rest: Vec<_> = std::iter::from_fn(|| wheel.pop_due(at(1_000_300))).collect();
+    let values: Vec<_> = rest.iter().map(|(.., value)| *value).collect();
+    assert_eq!(values, [1_000_100, 1_000_150, 1_000_200, 1_000_300]);
+    assert_eq!((wheel.base_ns, wheel.elapsed()), (1_000_300, at(1_000_300)));
 }
