@@ -72,7 +72,7 @@ impl Env {
     }
 
     /// Notes an event at the present instant.
-    #[inline]
+    #[inline(always)]
     pub fn event(&mut self, kind: Kind, actor: Path, object: u64, len: u64, data: u64) {
         self.trace.event(Event { at: self.now, kind, actor, object, len, data });
     }

@@ -139,7 +139,7 @@ pub struct Choices {
     /// The derived keys of the sites asked so far; a ChaCha block each, so they are kept.
     sites: BTreeMap<u64, u64>,
     /// While recording: the site of each stream key and what was answered.
-    recording: Option<Recording>,
+    recording: Option<Box<Recording>>,
     /// The hash of all answers, part of the fingerprint.
     answers: u64,
     /// The texts of paths, kept when the run is recorded or traced in full.
@@ -210,8 +210,11 @@ impl Choices {
     /// Keeps every answer that is not dull, for [`Choices::log`]. To be called before the first question.
     pub fn record(&mut self) {
         self.names.keep();
-        self.recording =
-            Some(Recording { sites: BTreeMap::new(), answers: Vec::new(), turn: (Path::WORLD, 0) });
+        self.recording = Some(Box::new(Recording {
+            sites: BTreeMap::new(),
+            answers: Vec::new(),
+            turn: (Path::WORLD, 0),
+        }));
     }
 
     /// The stream of `path`'s questions at `site`.

@@ -33,7 +33,8 @@ impl Runtime {
                 f(choices, stream)
             }
             None => {
-                let stream = self.draws.get_or_insert_with(|| choices.stream(DRAW, Path::WORLD));
+                let stream =
+                    self.draws.get_or_insert_with(|| Box::new(choices.stream(DRAW, Path::WORLD)));
                 f(choices, stream)
             }
         }

@@ -137,7 +137,7 @@ impl Engine {
             panics::watching(silent, drive);
             current::with(|runtime| {
                 runtime.goal = Goal::None;
-                runtime.failure.clone().map_or(Ok(()), Err)
+                runtime.failure.as_deref().cloned().map_or(Ok(()), Err)
             })
         })
     }
@@ -209,7 +209,7 @@ impl Runtime {
         let id = root.id();
         mem::forget(root);
         self.goal = Goal::None;
-        if let Some(failure) = self.failure.clone() {
+        if let Some(failure) = self.failure.as_deref().cloned() {
             return Err(failure);
         }
         let mut output: Option<T> = None;
@@ -228,7 +228,7 @@ impl Runtime {
         let place = self.panic_place.take();
         let (content, _) = self.tasks.remove(id);
         self.discard(content);
-        match (output, &mut self.failure) {
+        match (output, self.failure.as_deref_mut()) {
             (Some(output), None) => Ok(output),
             (_, Some(failure)) => {
                 failure.location = failure.location.take().or(place);
@@ -265,8 +265,10 @@ impl Runtime {
     fn report(&mut self, failure: Option<Failure>) -> Report {
         let escaped = self.inbox.escaped().filter(|_| self.time_is_virtual);
         let escape = escaped.map(|thread| escape(&thread));
-        let failure =
-            failure.or_else(|| self.failure.take()).or(escape).or_else(|| self.leaked_tasks());
+        let failure = failure
+            .or_else(|| self.failure.take().map(|failure| *failure))
+            .or(escape)
+            .or_else(|| self.leaked_tasks());
         self.inert = true;
         // What destructors do from here on is no part of the run: it goes into a trace that nobody reads.
         let trace = mem::take(&mut self.env.trace);

@@ -7,7 +7,6 @@
 
 use crate::id::TaskId;
 use core::fmt;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -65,7 +64,13 @@ impl fmt::Debug for Inbox {
 
 /// The number given last. It decides nothing but which runtime an id belongs to.
 static LAST_NUMBER: AtomicU16 = AtomicU16::new(u16::MAX);
-static INBOXES: Mutex<BTreeMap<u16, Arc<Inbox>>> = Mutex::new(BTreeMap::new());
+/// Every open inbox, in order of numbers. There are few at a time, and they come and go by the thousand.
+static INBOXES: Mutex<Vec<(u16, Arc<Inbox>)>> = Mutex::new(Vec::new());
+
+/// Where the inbox of this number is, or would be.
+fn place_of(inboxes: &[(u16, Arc<Inbox>)], number: u16) -> Result<usize, usize> {
+    inboxes.binary_search_by_key(&number, |(known, _)| *known)
+}
 
 /// A panic while a lock was held leaves the plain data behind it whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,15 +91,18 @@ impl Inbox {
         let mut inboxes = lock(&INBOXES);
         let mut numbers =
             (0..=u16::MAX).map(|_| LAST_NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
-        let number = numbers.find(|number| !inboxes.contains_key(number));
-        let number = number.expect("a process has fewer than 65,536 runtimes at once");
-        inboxes.insert(number, Arc::clone(&inbox));
+        let free = numbers.find_map(|number| Some((number, place_of(&inboxes, number).err()?)));
+        let (number, at) = free.expect("a process has fewer than 65,536 runtimes at once");
+        inboxes.insert(at, (number, Arc::clone(&inbox)));
         (number, inbox)
     }
 
     /// Closes the inbox of runtime `number`: later wakes do nothing.
     pub(super) fn close(number: u16) {
-        lock(&INBOXES).remove(&number);
+        let mut inboxes = lock(&INBOXES);
+        if let Ok(at) = place_of(&inboxes, number) {
+            inboxes.remove(at);
+        }
     }
 
     /// Takes what other threads have left, if anything.
@@ -119,15 +127,18 @@ impl Inbox {
 
 /// Whether the runtime of this number is there, entered or not.
 pub(super) fn is_open(number: u16) -> bool {
-    lock(&INBOXES).contains_key(&number)
+    place_of(&lock(&INBOXES), number).is_ok()
 }
 
 /// Leaves a request for a task's runtime, which is not the one that this thread runs now.
 #[cold]
 pub(super) fn leave(request: Request) {
-    let Some(inbox) = lock(&INBOXES).get(&request.task().runtime()).cloned() else {
-        return;
+    let found = {
+        let inboxes = lock(&INBOXES);
+        let at = place_of(&inboxes, request.task().runtime());
+        at.ok().map(|at| Arc::clone(&inboxes[at].1))
     };
+    let Some(inbox) = found else { return };
     let thread = thread::current();
     match &inbox.interrupt {
         Some(interrupt) => {

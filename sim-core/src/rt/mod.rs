@@ -30,7 +30,6 @@ mod join;
 mod outcome;
 mod panics;
 mod places;
-mod prefetch;
 mod reactor;
 mod registry;
 mod spawn;
@@ -63,6 +62,7 @@ use crate::enabled::{EnabledSet, Member, Runnable, Turn};
 use crate::env::{Actor, Env};
 use crate::id::{HostId, TaskId};
 use crate::object::Object;
+use crate::prefetch::prefetch;
 use crate::trace::Kind;
 use core::fmt;
 use core::mem;
@@ -79,6 +79,12 @@ use timers::{OddTimers, Timer};
 
 /// A program that always has something to do never idles; so often it is asked whether its time is up.
 const STEPS_BETWEEN_GLANCES: u64 = 4096;
+
+/// Fewer tasks than this lie in the nearer caches of a core anyway, and asking for their memory would be in vain.
+const CROWD: usize = 512;
+
+/// So many lines of a future are asked for at most: its head is what every poll reads.
+const FUTURE_LINES: usize = 4;
 
 /// The engine's state: the world, the tasks, and what is to be done about them.
 pub struct Runtime {
@@ -106,7 +112,7 @@ pub struct Runtime {
     /// How many tasks have not ended.
     alive: usize,
     /// The draws of whoever is no task.
-    draws: Option<Stream>,
+    draws: Option<Box<Stream>>,
     /// What each host's processes are, to be begun again by a restart.
     boots: Vec<Option<Boot>>,
     /// Wakers that are not ours, to be called after the borrow.
@@ -126,7 +132,7 @@ pub struct Runtime {
     outside_at: u64,
     /// The goal is reached, or the run has failed.
     over: bool,
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     /// The run is over: destructors may still call, but nothing they do is part of it.
     inert: bool,
     /// Where the last caught panic happened.
@@ -567,10 +573,14 @@ impl Runtime {
     #[inline]
     fn wake(&mut self, id: TaskId) {
         let Self { tasks, enabled, held, env, .. } = self;
+        let is_crowd = tasks.len() >= CROWD;
         let Some(cell) = tasks.get_mut(id) else { return };
         cell.wakes = cell.wakes.wrapping_add(1);
         if cell.state.wake() == Wake::Enqueue {
             env.trace.woke(env.actor.path, cell.actor.path);
+            if is_crowd && let Some(task) = &cell.task {
+                prefetch(&**task, FUTURE_LINES);
+            }
             held.admit(enabled, id, cell);
         }
     }
@@ -651,7 +661,7 @@ impl Runtime {
     /// Ends the run with a failure; the first one counts.
     pub fn fail(&mut self, failure: Failure) {
         if !self.inert {
-            self.failure.get_or_insert(failure);
+            self.failure.get_or_insert_with(|| Box::new(failure));
             self.over = true;
             self.call_for_a_look();
         }

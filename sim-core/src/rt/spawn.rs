@@ -91,14 +91,15 @@ impl TaskBuilder {
 
 /// Hashes of type names by address, because a type's name is long and hashed at every spawn.
 ///
-/// The address only finds the place; a hit is checked, and the hash is the same either way.
+/// The address only finds the place; a hit is checked, and the hash is the same either way. Made with the first task: many a
+/// world of a search is made, looked at and dropped.
 #[derive(Debug, Default)]
-pub(super) struct NameCache([(usize, usize, u64); 16]);
+pub(super) struct NameCache(Option<Box<[(usize, usize, u64); 16]>>);
 
 impl NameCache {
     fn hash(&mut self, name: &'static str) -> u64 {
         let (address, len) = (name.as_ptr().addr(), name.len());
-        let entry = &mut self.0[(address >> 3) % 16];
+        let entry = &mut self.0.get_or_insert_default()[(address >> 3) % 16];
         if (entry.0, entry.1) != (address, len) {
             *entry = (address, len, name_hash(name));
         }

@@ -26,6 +26,7 @@ pub(super) fn borrowed(task: TaskId) -> ManuallyDrop<Waker> {
 }
 
 /// The task that `waker` wakes, if it is one of ours.
+#[inline]
 pub(super) fn task_of(waker: &Waker) -> Option<TaskId> {
     ptr::eq(waker.vtable(), &VTABLE).then(|| id(waker.data()))
 }

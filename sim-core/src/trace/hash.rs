@@ -56,6 +56,7 @@ impl Rolling {
 ///
 /// Payloads above 256 bytes are sampled, every 512 bytes eight of them, since a run that diverged does
 /// not usually differ in a few bytes of bulk data alone, and bulk transfer must not cost a pass over it.
+/// Two words enter with each multiplication, and samples by two lanes that do not wait for each other.
 #[inline]
 #[must_use]
 pub fn payload_hash(bytes: &[u8]) -> u64 {
@@ -63,23 +64,35 @@ pub fn payload_hash(bytes: &[u8]) -> u64 {
         return whole(bytes, bytes.len() as u64);
     }
     let (head, tail) = (&bytes[..64], &bytes[bytes.len() - 64..]);
-    let samples = bytes.chunks_exact(STRETCH_BYTES).fold(bytes.len() as u64, |hash, stretch| {
-        fold(hash ^ word(&stretch[STRETCH_BYTES / 2..]), K[3])
+    whole(head, whole(tail, samples(bytes)))
+}
+
+/// The hash of the samples and the length: the word in the middle of each stretch.
+fn samples(bytes: &[u8]) -> u64 {
+    let sample = |stretch: &[u8]| word(&stretch[STRETCH_BYTES / 2..]);
+    let fours = bytes.chunks_exact(4 * STRETCH_BYTES);
+    let rest = fours.remainder();
+    let lanes = fours.fold((bytes.len() as u64, K[2]), |lanes, four| {
+        let at = |nth: usize| sample(&four[nth * STRETCH_BYTES..]);
+        (fold(lanes.0 ^ at(0), at(1) ^ K[3]), fold(lanes.1 ^ at(2), at(3) ^ K[1]))
     });
-    whole(head, whole(tail, samples))
+    let last = rest.chunks_exact(STRETCH_BYTES);
+    last.fold(fold(lanes.0, lanes.1 ^ K[0]), |hash, stretch| fold(hash ^ sample(stretch), K[3]))
 }
 
 #[inline]
 fn whole(bytes: &[u8], start: u64) -> u64 {
-    let (words, rest) = bytes.as_chunks();
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let hash = words.iter().fold(start ^ K[0], |hash, bytes| fold(hash ^ word(bytes), K[1]));
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let hash = pairs
+        .iter()
+        .fold(start ^ K[0], |hash, pair| fold(hash ^ word(&pair[..8]), word(&pair[8..]) ^ K[1]));
     if rest.is_empty() {
         return fold(hash, K[2] ^ bytes.len() as u64);
     }
-    let mut last = [0; 8];
+    let mut last = [0; 16];
     last[..rest.len()].copy_from_slice(rest);
-    fold(hash ^ u64::from_le_bytes(last), K[2] ^ bytes.len() as u64)
+    let length = K[2] ^ bytes.len() as u64;
+    fold(fold(hash ^ word(&last[..8]), word(&last[8..]) ^ K[1]), length)
 }
 
 #[inline]
@@ -101,5 +114,25 @@ mod tests {
         let before = payload_hash(&long);
         long[0] = 1;
         assert_ne!(payload_hash(&long), before);
+    }
+
+    /// Of what is hashed whole every byte counts, and where it stands; of what is sampled every sample.
+    #[test]
+    fn every_byte_that_is_looked_at_counts() {
+        let differ = |len: usize, places: &mut dyn Iterator<Item = usize>| {
+            let mut seen = std::collections::BTreeSet::from([payload_hash(&vec![0; len])]);
+            for at in places {
+                let mut bytes = vec![0; len];
+                bytes[at] = 1;
+                assert!(seen.insert(payload_hash(&bytes)), "byte {at} of {len}");
+            }
+        };
+        (1..=80).for_each(|len| differ(len, &mut (0..len)));
+        differ(WHOLE_BYTES, &mut (0..WHOLE_BYTES));
+        for len in [4096, 5000, 65_536] {
+            let middle = STRETCH_BYTES / 2;
+            let samples = (0..len / STRETCH_BYTES).map(|nth| nth * STRETCH_BYTES + middle);
+            differ(len, &mut samples.chain(0..64).chain(len - 64..len));
+        }
     }
 }

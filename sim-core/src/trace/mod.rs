@@ -77,20 +77,36 @@ pub struct Notice {
     pub text: String,
 }
 
-/// The events of one run.
-#[derive(Debug)]
-pub struct Trace {
-    rolling: Rolling,
-    count: u64,
-    /// The most recent events. It grows with the first of them: most worlds of a search are small.
-    ring: Vec<Event>,
-    full: Option<Vec<Event>>,
+/// What is kept of a run that somebody will read.
+#[derive(Debug, Default)]
+struct Full {
+    events: Vec<Event>,
     lines: Vec<LogLine>,
     asides: Vec<Aside>,
     /// The turns of which a reader wants to know where in the source they ended.
     wanted: BTreeSet<(Path, u32)>,
     /// The objects that were used, with the number of each.
     objects: BTreeMap<u64, u64>,
+}
+
+impl Full {
+    #[cold]
+    fn keep(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+/// So many events have room from the beginning: those of a few hosts that start.
+const RING_MIN: usize = 16;
+
+/// The events of one run.
+#[derive(Debug)]
+pub struct Trace {
+    rolling: Rolling,
+    count: u64,
+    /// The most recent events. It grows to its size with the first of them: most worlds of a search are small.
+    ring: Vec<Event>,
+    full: Option<Box<Full>>,
     notices: Vec<Notice>,
 }
 
@@ -107,19 +123,15 @@ impl Trace {
         Self {
             rolling: Rolling::new(),
             count: 0,
-            ring: Vec::new(),
+            ring: Vec::with_capacity(RING_MIN),
             full: None,
-            lines: Vec::new(),
-            asides: Vec::new(),
-            wanted: BTreeSet::new(),
-            objects: BTreeMap::new(),
             notices: Vec::new(),
         }
     }
 
     /// Keeps every event and log line from now on.
     pub fn keep_all(&mut self) {
-        self.full = Some(Vec::new());
+        self.full = Some(Box::default());
     }
 
     /// Whether every event is kept; if not, a log line need not be formatted.
@@ -128,8 +140,8 @@ impl Trace {
         self.full.is_some()
     }
 
-    /// Notes an event.
-    #[inline]
+    /// Notes an event. Inlined by force: a turn notes one or more, and out of line an event would be written down twice.
+    #[inline(always)]
     pub fn event(&mut self, event: Event) {
         self.rolling.event(&event);
         match self.ring.get_mut(self.count as usize % RECENT_EVENTS) {
@@ -138,7 +150,7 @@ impl Trace {
         }
         self.count += 1;
         if let Some(full) = &mut self.full {
-            full.push(event);
+            full.keep(event);
         }
     }
 
@@ -150,46 +162,48 @@ impl Trace {
 
     /// Notes a line that the program logged. It changes no fingerprint.
     pub fn line(&mut self, at: Instant, task: Path, text: String) {
-        if self.full.is_some() {
-            self.lines.push(LogLine { after: self.count, at, task, text });
+        if let Some(full) = &mut self.full {
+            full.lines.push(LogLine { after: self.count, at, task, text });
         }
     }
 
-    /// Asks for the places in the source at which these turns end.
+    /// Asks for the places in the source at which these turns end, of a run that keeps every event.
     pub fn want_places(&mut self, turns: BTreeSet<(Path, u32)>) {
-        self.wanted = turns;
+        if let Some(full) = &mut self.full {
+            full.wanted = turns;
+        }
     }
 
     /// Whether somebody wants to know where in the source this turn of an actor ends.
     #[inline]
     #[must_use]
     pub fn wants_place(&self, path: Path, turn: u32) -> bool {
-        !self.wanted.is_empty() && self.wanted.contains(&(path, turn))
+        self.full.as_ref().is_some_and(|full| full.wanted.contains(&(path, turn)))
     }
 
     /// Notes that `by` made `whom` ready.
     #[inline]
     pub fn woke(&mut self, by: Path, whom: Path) {
-        if self.full.is_some() {
-            self.asides.push(Aside::Woke { after: self.count, by, whom });
+        if let Some(full) = &mut self.full {
+            full.asides.push(Aside::Woke { after: self.count, by, whom });
         }
     }
 
     /// Notes where the source spawned an actor; `place` is only built where somebody will read it.
     pub fn spawned(&mut self, actor: Path, place: impl FnOnce() -> String) {
-        if self.full.is_some() {
-            self.asides.push(Aside::Spawned { actor, place: place() });
+        if let Some(full) = &mut self.full {
+            full.asides.push(Aside::Spawned { actor, place: place() });
         }
     }
 
     /// Notes that an actor used an object that others may use too; `object` tells it from others while the run lasts.
     pub fn touched(&mut self, actor: Path, kind: &str, object: u64) {
-        if self.full.is_some() {
+        if let Some(full) = &mut self.full {
             // Counted by first use: what the program calls it may be an address, which is not the same in another run.
-            let next = self.objects.len() as u64;
-            let object = *self.objects.entry(object).or_insert(next);
+            let next = full.objects.len() as u64;
+            let object = *full.objects.entry(object).or_insert(next);
             let (after, kind) = (self.count, kind.to_owned());
-            self.asides.push(Aside::Touched { after, actor, kind, object });
+            full.asides.push(Aside::Touched { after, actor, kind, object });
         }
     }
 
@@ -197,15 +211,16 @@ impl Trace {
     #[inline]
     #[must_use]
     pub fn wants_places(&self) -> bool {
-        !self.wanted.is_empty()
+        self.full.as_ref().is_some_and(|full| !full.wanted.is_empty())
     }
 
     /// Notes where in the source an actor stands in a turn. The last word about a turn counts.
     pub fn stood(&mut self, actor: Path, turn: u32, place: String) {
         let about = |aside: &&mut Aside| matches!(aside, Aside::Stood { actor: a, turn: t, .. } if (*a, *t) == (actor, turn));
-        match self.asides.iter_mut().rev().find(about) {
+        let Some(full) = &mut self.full else { return };
+        match full.asides.iter_mut().rev().find(about) {
             Some(Aside::Stood { place: known, .. }) => *known = place,
-            _ => self.asides.push(Aside::Stood { actor, turn, place }),
+            _ => full.asides.push(Aside::Stood { actor, turn, place }),
         }
     }
 
@@ -251,9 +266,9 @@ impl Trace {
     /// Every event since [`Trace::keep_all`], with the log lines.
     #[must_use]
     pub fn into_recorded(self, choices: &Choices) -> Option<Recorded> {
-        let events = self.full?;
+        let Full { events, lines, asides, .. } = *self.full?;
         let (answered, names) = (choices.answered(), choices.names.clone());
-        Some(Recorded { events, lines: self.lines, asides: self.asides, answered, names })
+        Some(Recorded { events, lines, asides, answered, names })
     }
 }
 

@@ -1,17 +1,16 @@
 //! Asking for memory before it is needed.
 //!
 //! Among a hundred thousand sleeping tasks, whoever is woken lies in none of the caches: its cell, then
-//! its future, one after the other. The engine knows a little earlier who will be next, and asks then.
+//! its future, one after the other. So does the connection of whatever arrives among a thousand. Engine and world know a
+//! little earlier who will be next, and ask then.
 #![expect(unsafe_code, reason = "stable Rust has no other way to prefetch")]
 
-/// So many lines of a value are asked for at most: the head of a future is what every poll reads.
-const LINES_MAX: usize = 4;
-
-/// Asks for the first lines of `value`. It changes no value and no answer, only how long the next look takes.
+/// Asks for the first lines of `value`, each of 64 bytes, at most so many. It changes no value and no answer, only how long
+/// the next look takes.
 #[inline]
-pub(super) fn prefetch<T: ?Sized>(value: &T) {
+pub fn prefetch<T: ?Sized>(value: &T, lines_max: usize) {
     let start: *const i8 = core::ptr::from_ref(value).cast();
-    for line in 0..size_of_val(value).div_ceil(64).min(LINES_MAX) {
+    for line in 0..size_of_val(value).div_ceil(64).min(lines_max) {
         prefetch_line(start.wrapping_add(64 * line));
     }
 }
