@@ -1,8 +1,8 @@
 //! The queues of a stream socket: bytes accepted and not yet acknowledged, bytes received and not yet read.
 //!
 //! One copy is made when a program sends and one when it receives; between them the bytes are
-//! shared slices. Small sends are carved from a pool, and the smallest travel in place (see
-//! [`Payload`]), so that steady traffic allocates nothing.
+//! shared slices. Small sends are carved from a pool, large ones fill buffers that have come back to it, and the smallest
+//! travel in place (see [`Payload`]), so that steady traffic allocates nothing.
 
 use crate::payload::{Payload, SHORT_BYTES};
 use bytes::{Bytes, BytesMut};
@@ -15,9 +15,18 @@ const POOLED_BYTES: usize = 4096;
 /// The length of a pool's allocation.
 const POOL_BYTES: usize = 16_384;
 
-/// The allocation that small payloads are carved from; taken back once all of them are gone.
+/// So many large buffers are kept to be filled again: as many as a fast connection has under way.
+const SPARE_MAX: usize = 64;
+/// A buffer so many times as large as what it would hold is left to others.
+const ROOM_MAX: usize = 4;
+
+/// Where payloads come from: small ones are carved from one allocation, which is taken back once all of them are gone; large
+/// ones fill the buffers of those that have arrived.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(BytesMut);
+pub(crate) struct Pool {
+    small: BytesMut,
+    spare: Vec<BytesMut>,
+}
 
 impl Pool {
     /// A copy of `data`.
@@ -28,13 +37,39 @@ impl Pool {
 
     fn share(&mut self, data: &[u8]) -> Payload {
         if data.len() >= POOLED_BYTES {
-            return Bytes::copy_from_slice(data).into();
+            return self.fill(data).into();
         }
-        if self.0.capacity() - self.0.len() < data.len() {
-            self.0.reserve(POOL_BYTES);
+        let small = &mut self.small;
+        if small.capacity() - small.len() < data.len() {
+            small.reserve(POOL_BYTES);
         }
-        self.0.extend_from_slice(data);
-        self.0.split().freeze().into()
+        small.extend_from_slice(data);
+        small.split().freeze().into()
+    }
+
+    fn fill(&mut self, data: &[u8]) -> Bytes {
+        let fits = |buffer: &mut BytesMut| {
+            (data.len()..=ROOM_MAX * data.len()).contains(&buffer.capacity())
+        };
+        match self.spare.pop_if(fits) {
+            Some(mut buffer) => {
+                buffer.clear();
+                buffer.extend_from_slice(data);
+                buffer.freeze()
+            }
+            None => Bytes::copy_from_slice(data),
+        }
+    }
+
+    /// Takes the bytes of a payload that is done with. A large buffer that nobody else looks at is kept.
+    fn take_back(&mut self, payload: &mut Payload) {
+        let Some(bytes) = payload.take_shared() else { return payload.clear() };
+        if bytes.len() >= POOLED_BYTES
+            && self.spare.len() < SPARE_MAX
+            && let Ok(buffer) = bytes.try_into_mut()
+        {
+            self.spare.push(buffer);
+        }
     }
 }
 
@@ -44,13 +79,27 @@ impl Pool {
 struct Chunks {
     /// Empty if there is none: no other chunk ever is.
     first: Payload,
-    rest: VecDeque<Payload>,
+    /// Made with the second chunk, so that most connections keep their state in few lines of the cache.
+    rest: Option<Box<Rest>>,
 }
+
+#[derive(Debug, Default)]
+struct Rest(VecDeque<Payload>);
 
 impl Chunks {
     #[inline]
     fn len(&self) -> usize {
-        if self.first.is_empty() { 0 } else { 1 + self.rest.len() }
+        if self.first.is_empty() {
+            0
+        } else {
+            1 + self.rest.as_ref().map_or(0, |rest| rest.0.len())
+        }
+    }
+
+    /// Whether there is no second chunk.
+    #[inline]
+    fn is_single(&self) -> bool {
+        self.rest.as_ref().is_none_or(|rest| rest.0.is_empty())
     }
 
     #[inline]
@@ -58,7 +107,7 @@ impl Chunks {
         if index == 0 {
             return (!self.first.is_empty()).then_some(&self.first);
         }
-        self.rest.get(index - 1)
+        self.rest.as_ref()?.0.get(index - 1)
     }
 
     #[inline]
@@ -67,22 +116,23 @@ impl Chunks {
         if self.first.is_empty() {
             self.first = chunk;
         } else {
-            self.rest.push_back(chunk);
+            self.rest.get_or_insert_default().0.push_back(chunk);
         }
     }
 
     /// Drops the first chunk; the next stands in its place.
     #[inline]
     fn pop(&mut self) {
-        if self.rest.is_empty() {
-            self.first.clear();
-        } else {
-            self.first = self.rest.pop_front().unwrap_or_default();
+        match self.rest.as_mut().and_then(|rest| rest.0.pop_front()) {
+            Some(next) => self.first = next,
+            None => self.first.clear(),
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = &Payload> {
-        Some(&self.first).filter(|first| !first.is_empty()).into_iter().chain(&self.rest)
+        let rest = self.rest.as_ref().map(|rest| rest.0.iter());
+        let first = Some(&self.first).filter(|first| !first.is_empty());
+        first.into_iter().chain(rest.into_iter().flatten())
     }
 }
 
@@ -90,14 +140,14 @@ impl Chunks {
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
     chunks: Chunks,
-    /// Later small sends that wait together behind `chunks`.
-    tail: BytesMut,
+    /// Later small sends that wait together behind `chunks`; made with the first of them.
+    tail: Option<Box<BytesMut>>,
     /// Bytes in all.
     len: usize,
     /// Bytes transmitted at least once, from the front.
     sent: usize,
     /// The chunk that holds the first byte not transmitted, and where in it; `chunks.len()` if it is the tail's.
-    next: (usize, usize),
+    next: (u32, u32),
 }
 
 impl SendBuffer {
@@ -119,8 +169,8 @@ impl SendBuffer {
         }
         let waits = self.unsent() > 0;
         self.len += data.len();
-        if waits && self.tail.len() + data.len() <= CHUNK_BYTES {
-            self.tail.extend_from_slice(data);
+        if waits && self.tail_len() + data.len() <= CHUNK_BYTES {
+            self.tail.get_or_insert_default().extend_from_slice(data);
             return;
         }
         self.close_tail();
@@ -141,37 +191,54 @@ impl SendBuffer {
     }
 
     #[inline]
+    fn tail_len(&self) -> usize {
+        self.tail.as_ref().map_or(0, |tail| tail.len())
+    }
+
+    #[inline]
     fn close_tail(&mut self) {
-        if !self.tail.is_empty() {
+        if self.tail_len() > 0 {
             self.chunk_tail();
         }
     }
 
     #[cold]
     fn chunk_tail(&mut self) {
-        self.chunks.push(core::mem::take(&mut self.tail).freeze().into());
+        if let Some(tail) = &mut self.tail {
+            self.chunks.push(core::mem::take(&mut **tail).freeze().into());
+        }
     }
 
     /// How long the next segment could be, were it not for the window.
     #[inline]
     pub(crate) fn next_len(&self) -> usize {
-        match self.chunks.get(self.next.0) {
-            Some(chunk) => chunk.len() - self.next.1,
-            None => self.tail.len(),
+        let (index, offset) = self.next_place();
+        match self.chunks.get(index) {
+            Some(chunk) => chunk.len() - offset,
+            None => self.tail_len(),
         }
+    }
+
+    #[inline]
+    fn next_place(&self) -> (usize, usize) {
+        (self.next.0 as usize, self.next.1 as usize)
     }
 
     /// The next bytes never transmitted, at most `max` of them; they count as transmitted.
     #[inline]
     pub(crate) fn transmit(&mut self, max: usize) -> Payload {
-        if self.next.0 == self.chunks.len() {
+        let (index, offset) = self.next_place();
+        if index == self.chunks.len() {
             self.close_tail();
         }
-        let (index, offset) = self.next;
         let chunk = self.chunks.get(index).expect("bytes not transmitted are in a chunk");
         let take = max.min(chunk.len() - offset);
-        self.next =
-            if offset + take == chunk.len() { (index + 1, 0) } else { (index, offset + take) };
+        // A buffer has fewer chunks than bytes, and those are counted in 32 bits by the socket's options.
+        self.next = if offset + take == chunk.len() {
+            (index as u32 + 1, 0)
+        } else {
+            (index as u32, (offset + take) as u32)
+        };
         self.sent += take;
         if offset == 0 && take == chunk.len() {
             chunk.clone()
@@ -194,13 +261,13 @@ impl SendBuffer {
         Payload::new()
     }
 
-    /// The first `n` bytes have arrived.
+    /// The first `n` bytes have arrived; their buffers go back to `pool`.
     #[inline]
-    pub(crate) fn acknowledged(&mut self, mut n: usize) {
+    pub(crate) fn acknowledged(&mut self, mut n: usize, pool: &mut Pool) {
         assert!(n <= self.sent, "only what was transmitted can be acknowledged");
-        if n == self.len && self.chunks.rest.is_empty() {
+        if n == self.len && self.chunks.is_single() {
             // All of it, as with every answer to a request.
-            self.chunks.first.clear();
+            pool.take_back(&mut self.chunks.first);
             (self.len, self.sent, self.next) = (0, 0, (0, 0));
             return;
         }
@@ -211,11 +278,12 @@ impl SendBuffer {
             if n < front.len() {
                 front.advance(n);
                 if self.next.0 == 0 {
-                    self.next.1 -= n;
+                    self.next.1 -= n as u32;
                 }
                 return;
             }
             n -= front.len();
+            pool.take_back(front);
             self.chunks.pop();
             self.next = if self.next.0 == 0 { (0, 0) } else { (self.next.0 - 1, self.next.1) };
         }
@@ -248,14 +316,14 @@ impl ReceiveBuffer {
             // An exchange asks neither what is taken nor what is left behind.
             core::mem::swap(&mut self.chunks.first, chunk);
         } else {
-            self.chunks.rest.push_back(chunk.hand_over());
+            self.chunks.push(chunk.hand_over());
         }
     }
 
     /// Moves bytes out; how many.
     #[inline]
     pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
-        if self.len <= into.len() && self.chunks.rest.is_empty() {
+        if self.len <= into.len() && self.chunks.is_single() {
             let read = self.len;
             into[..read].copy_from_slice(&self.chunks.first);
             self.chunks.first.clear();
@@ -344,7 +412,7 @@ mod tests {
                     Step::Transmit(_) => {}
                     Step::Acknowledge(n) => {
                         let n = n.min(sent);
-                        buffer.acknowledged(n);
+                        buffer.acknowledged(n, &mut pool);
                         model.drain(..n);
                         sent -= n;
                     }
@@ -353,6 +421,21 @@ mod tests {
                 prop_assert_eq!(buffer.next_len() > 0, model.len() > sent);
             }
         }
+    }
+
+    #[test]
+    fn a_large_buffer_that_nobody_looks_at_is_filled_again() {
+        let mut pool = Pool::default();
+        let mut sent = pool.copy(&[1; 2 * POOLED_BYTES]);
+        let (mut received, at) = (sent.clone(), sent.as_ptr());
+        pool.take_back(&mut sent);
+        assert!(pool.spare.is_empty(), "the receiver still looks at it");
+        pool.take_back(&mut received);
+        assert!(received.is_empty() && pool.spare.len() == 1);
+        let other = pool.copy(&[2; 16 * POOLED_BYTES]);
+        assert_ne!(other.as_ptr(), at, "it would not fit");
+        let again = pool.copy(&[3; POOLED_BYTES]);
+        assert_eq!((again.as_ptr(), &again[..]), (at, &[3; POOLED_BYTES][..]));
     }
 
     #[test]

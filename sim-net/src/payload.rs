@@ -93,6 +93,15 @@ impl Payload {
         }
     }
 
+    /// Takes the bytes out if they are shared, and leaves none.
+    #[inline]
+    pub(crate) fn take_shared(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Kept::Short { .. } => None,
+            Kept::Shared(bytes) => Some(core::mem::take(bytes)),
+        }
+    }
+
     /// Takes the bytes out of something that is not looked at again. What stays behind is empty if the bytes were
     /// shared; bytes in place are left alone, since wiping them would cost as much as copying them.
     #[inline]

@@ -3,7 +3,8 @@
 use crate::agenda::Planned;
 use crate::epoll::Controlled;
 use crate::host::HostState;
-use crate::table::{DescriptionId, Entry, Object, OpenDescription, SignalSet};
+use crate::queue::Entry;
+use crate::table::{DescriptionId, Object, OpenDescription, SignalSet};
 use crate::universe::Universe;
 use sim_core::backend::{
     Address, Backend, Call, ClockId, Credentials, Description, Domain, EpollControl, EpollEvent,
@@ -14,7 +15,7 @@ use sim_core::choice::Path;
 use sim_core::enabled::EnabledSet;
 use sim_core::trace::{Kind, payload_hash};
 use sim_core::{Env, Errno, EventId, Fd, HostId, OpId, Result};
-use sim_net::{SocketId, Stack};
+use sim_net::{SocketId, Stack, Stacks};
 use sim_time::Instant;
 use std::net::SocketAddr;
 
@@ -42,12 +43,26 @@ impl Universe {
         env: &mut Env,
         fd: Fd,
         call: Call,
-        f: impl FnOnce(&mut Stack, &mut Env, SocketId) -> Result<T>,
+        f: impl FnOnce(&mut Stack<'_>, &mut Env, SocketId) -> Result<T>,
+        len: impl FnOnce(&T) -> u64,
+    ) -> Result<T> {
+        let call_stack =
+            |stacks: &mut Stacks, env: &mut Env, host, socket| f(&mut stacks.of(host), env, socket);
+        self.on_stacks(env, fd, call, call_stack, len)
+    }
+
+    /// As [`Universe::on_socket`], for a call that may need nothing of the socket's host.
+    #[inline]
+    fn on_stacks<T>(
+        &mut self,
+        env: &mut Env,
+        fd: Fd,
+        call: Call,
+        f: impl FnOnce(&mut Stacks, &mut Env, HostId, SocketId) -> Result<T>,
         len: impl FnOnce(&T) -> u64,
     ) -> Result<T> {
         let (host, socket) = self.socket_of(fd)?;
-        let stack = &mut self.hosts[host.index()].stack;
-        let result = f(stack, env, socket);
+        let result = f(&mut self.stacks, env, host, socket);
         Self::note(env, call, &result, len);
         self.flush(env, host);
         result
@@ -58,12 +73,9 @@ impl Universe {
         let OpenDescription { host, object, queue, .. } = open;
         match object {
             Object::Socket(socket) => {
-                let machine = &mut self.hosts[host.index()];
-                if machine.state != HostState::Down {
-                    if let Some(place) = machine.sockets.get_mut(socket.index()) {
-                        *place = None;
-                    }
-                    machine.stack.close(env, socket);
+                if self.hosts[host.index()].state != HostState::Down {
+                    self.stacks.hold(socket, None);
+                    self.stacks.of(host).close(env, socket);
                     self.flush(env, host);
                 }
             }
@@ -76,10 +88,10 @@ impl Universe {
                         .expect("a file behind a description is open");
                 }
             }
-            Object::Pipe(end) => self.close_pipe(env, host, end),
+            Object::Pipe(end) => self.close_pipe(env, host, *end),
             Object::Epoll(_) | Object::Signals(_) | Object::Counter(_) | Object::Timer(_) => {}
         }
-        for entry in queue {
+        for entry in queue.into_entries() {
             match entry {
                 // Whoever waited for a description that is gone is released, and learns EBADF when it tries again.
                 Entry::Once(waiter, _) => env.woken.push(waiter),
@@ -166,11 +178,11 @@ impl Backend for Universe {
             return self.open_unix(env, host, kind);
         }
         let path = env.open("socket");
-        let result = self.hosts[host.index()].stack.socket(env, domain, kind, path);
+        let result = self.stacks.of(host).socket(env, domain, kind, path);
         Self::note(env, Call::Socket, &result, |_| 0);
         let socket = result?;
         let (fd, id) = self.table.open(host, Object::Socket(socket));
-        self.bind_socket(host, socket, id);
+        self.stacks.hold(socket, Some(id.to_bits()));
         Ok(fd)
     }
 
@@ -215,7 +227,7 @@ impl Backend for Universe {
         let (socket, peer) = accepted?;
         let host = self.table.of(fd)?.host;
         let (accepted, id) = self.table.open(host, Object::Socket(socket));
-        self.bind_socket(host, socket, id);
+        self.stacks.hold(socket, Some(id.to_bits()));
         Ok((accepted, Address::Inet(peer)))
     }
 
@@ -248,11 +260,11 @@ impl Backend for Universe {
 
     #[inline]
     fn send(&mut self, env: &mut Env, fd: Fd, data: &[u8]) -> Result<usize> {
-        match self.on_socket(
+        match self.on_stacks(
             env,
             fd,
             Call::Send,
-            |stack, env, socket| stack.send(env, socket, data),
+            |stacks, env, host, socket| stacks.send(env, host, socket, data),
             |&len| len as u64,
         ) {
             Err(Errno::ENOTSOCK) => {
@@ -264,11 +276,11 @@ impl Backend for Universe {
 
     #[inline]
     fn recv(&mut self, env: &mut Env, fd: Fd, into: &mut [u8], flags: RecvFlags) -> Result<usize> {
-        match self.on_socket(
+        match self.on_stacks(
             env,
             fd,
             Call::Recv,
-            |stack, env, socket| stack.recv(env, socket, into, flags),
+            |stacks, env, host, socket| stacks.recv(env, host, socket, into, flags),
             |&len| len as u64,
         ) {
             Err(Errno::ENOTSOCK) if self.is_unix(fd) => {
@@ -296,8 +308,9 @@ impl Backend for Universe {
         into: &mut [u8],
         flags: RecvFlags,
     ) -> Result<Received> {
-        let receive =
-            |stack: &mut Stack, env: &mut Env, socket| stack.recv_from(env, socket, into, flags);
+        let receive = |stack: &mut Stack<'_>, env: &mut Env, socket| {
+            stack.recv_from(env, socket, into, flags)
+        };
         self.on_socket(env, fd, Call::Recv, receive, |received| received.len as u64)
     }
 
@@ -342,27 +355,28 @@ impl Backend for Universe {
         )
     }
 
-    fn local_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address> {
+    fn local_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<Address> {
         if let Ok((host, socket)) = self.unix_of(fd) {
-            return self.hosts[host.index()].unix.local_name(socket).map(Address::Unix);
+            return self.host(host).unix().sockets.local_name(socket).map(Address::Unix);
         }
-        let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.local_addr(env, socket).map(Address::Inet)
+        let (_, socket) = self.socket_of(fd)?;
+        self.stacks.local_addr(socket).map(Address::Inet)
     }
 
-    fn peer_addr(&mut self, env: &mut Env, fd: Fd) -> Result<Address> {
+    fn peer_addr(&mut self, _env: &mut Env, fd: Fd) -> Result<Address> {
         if let Ok((host, socket)) = self.unix_of(fd) {
-            return self.hosts[host.index()].unix.peer_name(socket).map(Address::Unix);
+            return self.host(host).unix().sockets.peer_name(socket).map(Address::Unix);
         }
-        let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.peer_addr(env, socket).map(Address::Inet)
+        let (_, socket) = self.socket_of(fd)?;
+        self.stacks.peer_addr(socket).map(Address::Inet)
     }
 
     fn set_option(&mut self, env: &mut Env, fd: Fd, option: SocketOption) -> Result<()> {
         if self.is_unix(fd) {
             return self.set_unix_option(env, fd, option);
         }
-        let set = |stack: &mut Stack, env: &mut Env, socket| stack.set_option(env, socket, option);
+        let set =
+            |stack: &mut Stack<'_>, env: &mut Env, socket| stack.set_option(env, socket, option);
         self.on_socket(env, fd, Call::SetOption, set, |()| 0)
     }
 
@@ -379,23 +393,23 @@ impl Backend for Universe {
         )
     }
 
-    fn readable_bytes(&mut self, env: &mut Env, fd: Fd) -> Result<usize> {
+    fn readable_bytes(&mut self, _env: &mut Env, fd: Fd) -> Result<usize> {
         if let Ok((host, socket)) = self.unix_of(fd) {
-            return self.hosts[host.index()].unix.readable_bytes(socket);
+            return self.host(host).unix().sockets.readable_bytes(socket);
         }
-        if let Object::Pipe(end) = self.table.of(fd)?.object {
-            return Ok(self.pipes.len(end));
+        if let Object::Pipe(end) = &self.table.of(fd)?.object {
+            return Ok(self.pipes.len(**end));
         }
-        let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.readable_bytes(env, socket)
+        let (_, socket) = self.socket_of(fd)?;
+        self.stacks.readable_bytes(socket)
     }
 
     fn unsent_bytes(&mut self, _env: &mut Env, fd: Fd) -> Result<usize> {
         if let Ok((host, socket)) = self.unix_of(fd) {
-            return self.hosts[host.index()].unix.unsent_bytes(socket);
+            return self.host(host).unix().sockets.unsent_bytes(socket);
         }
-        let (host, socket) = self.socket_of(fd)?;
-        self.hosts[host.index()].stack.unsent_bytes(socket)
+        let (_, socket) = self.socket_of(fd)?;
+        self.stacks.unsent_bytes(socket)
     }
 
     fn read(&mut self, env: &mut Env, fd: Fd, into: &mut [u8]) -> Result<usize> {
@@ -451,8 +465,11 @@ impl Backend for Universe {
 
     fn descriptions(&self) -> Vec<Description> {
         let text = |open: &OpenDescription| match &open.object {
-            Object::Socket(socket) => self.hosts[open.host.index()].stack.describe(*socket),
-            Object::Unix(socket) => self.hosts[open.host.index()].unix.describe(*socket),
+            Object::Socket(socket) => self.stacks.describe(*socket),
+            Object::Unix(socket) => {
+                let sockets = self.hosts[open.host.index()].unix_sockets();
+                sockets.map_or_else(String::new, |sockets| sockets.describe(*socket))
+            }
             Object::File(_) => String::from("file"),
             Object::Epoll(_) => String::from("epoll"),
             Object::Signals(_) => String::from("signals"),
@@ -482,7 +499,7 @@ impl Backend for Universe {
         if ready.intersects(interest | crate::epoll::ALWAYS) {
             env.woken.push(waiter);
         } else {
-            self.table.of_mut(fd)?.enter(waiter, interest);
+            self.table.of_mut(fd)?.queue.enter(waiter, interest);
         }
         Ok(())
     }
@@ -495,7 +512,7 @@ impl Backend for Universe {
         interest: Readiness,
         waiter: Waiter,
     ) -> Result<()> {
-        self.table.of_mut(fd)?.enter(waiter, interest);
+        self.table.of_mut(fd)?.queue.enter(waiter, interest);
         Ok(())
     }
 
@@ -637,12 +654,13 @@ impl Backend for Universe {
     #[inline]
     fn admit(&mut self, env: &mut Env, enabled: &mut EnabledSet) {
         self.agenda.admit(env, enabled);
+        self.get_ready();
     }
 
     #[inline]
     fn run(&mut self, env: &mut Env, event: EventId) {
         match self.agenda.take(env, event) {
-            Planned::Arrival(from, to, packet) => self.arrive(env, from, to, packet),
+            Planned::Arrival(to, packet) => self.arrive(env, to, packet),
             planned => self.carry_out(env, planned),
         }
     }

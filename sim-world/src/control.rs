@@ -50,7 +50,7 @@ impl Universe {
     /// A host's addresses.
     #[must_use]
     pub fn addresses(&self, host: HostId) -> &[IpAddr] {
-        self.hosts[host.index()].stack.addresses()
+        self.stacks.addresses(host)
     }
 
     /// Cuts every link between hosts of different groups, both ways; hosts that are not named are apart from all groups.
@@ -115,11 +115,9 @@ impl Universe {
         }
         machine.state = HostState::Down;
         env.event(Kind::HostCrash, machine.path, u64::from(machine.incarnation), 0, 0);
-        machine.stack.power_off();
         machine.disk(env).crash(env);
-        machine.unix.power_off();
-        machine.sockets.clear();
-        machine.unix_places.clear();
+        machine.forget_unix();
+        self.stacks.of(host).power_off();
         self.close_all(env, host);
     }
 
@@ -148,6 +146,7 @@ impl Universe {
         machine.state = HostState::Up;
         machine.incarnation += 1;
         env.event(Kind::HostUp, machine.path, u64::from(machine.incarnation), 0, 0);
+        self.stacks.of(host).power_on();
     }
 
     /// Its processes get no turn (`SIGSTOP`); its kernel goes on answering.
@@ -198,15 +197,15 @@ impl Universe {
     /// Resets every connection between two hosts: both ends learn `ECONNRESET`. Answers how many there were.
     pub fn reset_connections(&mut self, env: &mut Env, a: HostId, b: HostId) -> usize {
         let towards = |addrs: &[IpAddr], peer: &SocketAddr| addrs.contains(&peer.ip());
-        let there = self.hosts[b.index()].stack.addresses().to_vec();
+        let there = self.stacks.addresses(b).to_vec();
         let open: Vec<_> =
             self.table.iter().filter(|(_, open)| open.host == a).map(|(fd, _)| fd).collect();
         let mut reset = 0;
         for fd in open {
             let Ok((host, socket)) = self.socket_of(fd) else { continue };
-            let peer = self.hosts[host.index()].stack.peer_addr(env, socket);
+            let peer = self.stacks.peer_addr(socket);
             if peer.is_ok_and(|peer| towards(&there, &peer)) {
-                self.hosts[host.index()].stack.reset_connection(env, socket);
+                self.stacks.of(host).reset_connection(env, socket);
                 self.flush(env, host);
                 reset += 1;
             }

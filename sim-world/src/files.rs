@@ -46,7 +46,7 @@ impl Universe {
     /// Whether a number is that of something with an inode on a disk: a file, a directory, a pipe with a name.
     #[must_use]
     pub fn has_inode(&self, fd: Fd) -> bool {
-        self.table.of(fd).is_ok_and(|open| match open.object {
+        self.table.of(fd).is_ok_and(|open| match &open.object {
             Object::Pipe(end) => end.file.is_some(),
             Object::File(_) => true,
             _ => false,

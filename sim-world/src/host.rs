@@ -1,11 +1,15 @@
-//! A machine: its addresses, network stack, disk, clocks and entropy, and whether it is up.
+//! A machine: its disk, Unix sockets, clocks and entropy, and whether it is up.
+//!
+//! A world has many hosts that do little, so what a host may never need is made when it is first used. Its network stack is
+//! kept with those of the others, in [`Stacks`](sim_net::Stacks).
 
+use crate::table::DescriptionId;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim_core::Env;
 use sim_core::choice::{Path, Site};
 use sim_fs::Disk;
-use sim_net::{Addrs, Stack, UnixSockets};
+use sim_net::UnixSockets;
 use sim_time::{ClockModel, WallTime};
 
 const ENTROPY: Site = Site::new("host.entropy.seed");
@@ -21,17 +25,26 @@ pub enum HostState {
     Down,
 }
 
+/// The Unix sockets of a machine.
+#[derive(Debug, Default)]
+pub(crate) struct Unix {
+    pub(crate) sockets: UnixSockets,
+    /// Which description is behind each, by the socket's place.
+    pub(crate) places: Vec<Option<DescriptionId>>,
+}
+
 /// One machine.
 #[derive(Debug)]
 pub(crate) struct Host {
-    pub(crate) name: Box<str>,
+    pub(crate) name: String,
     pub(crate) path: Path,
-    pub(crate) stack: Stack,
-    pub(crate) unix: UnixSockets,
+    /// Its Unix sockets, made with the first.
+    unix: Option<Box<Unix>>,
     /// Made when it is first asked for: most hosts have no use for one.
     disk: Option<Box<Disk>>,
     /// Where relative names of Unix sockets begin: the working directory of its process.
-    pub(crate) working: Box<str>,
+    /// `None` is the root.
+    pub(crate) working: Option<Box<str>>,
     /// Whether real files lie below its disk.
     pub(crate) sees_real_files: bool,
     pub(crate) clock: ClockModel,
@@ -40,10 +53,6 @@ pub(crate) struct Host {
     pub(crate) incarnation: u32,
     /// How many kernel timers have come due; their ordinals.
     pub(crate) kernel_timers: u32,
-    /// Which description is behind each of the stack's sockets, by the socket's place.
-    pub(crate) sockets: Vec<Option<crate::table::DescriptionId>>,
-    /// Which description is behind each Unix socket, by the socket's place.
-    pub(crate) unix_places: Vec<Option<crate::table::DescriptionId>>,
     /// Made when it is first drawn from, and apart: a generator is larger than the rest of a host.
     entropy: Option<Box<ChaCha8Rng>>,
 }
@@ -51,28 +60,47 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(
         env: &mut Env,
-        name: &str,
-        addrs: Addrs,
+        name: String,
+        path: Path,
         start: WallTime,
         uptime_ns: u64,
     ) -> Self {
-        let path = Path::WORLD.child(name, 0);
-        env.choices.names.note(path, Path::WORLD, name, 0);
+        env.choices.names.note(path, Path::WORLD, &name, 0);
         Self {
-            name: name.into(),
+            name,
             path,
-            stack: Stack::new(env, path, addrs),
-            unix: UnixSockets::default(),
+            unix: None,
             disk: None,
-            working: "/".into(),
+            working: None,
             sees_real_files: false,
             clock: ClockModel::new(env.now, uptime_ns, start),
             state: HostState::Up,
             incarnation: 0,
             kernel_timers: 0,
-            sockets: Vec::new(),
-            unix_places: Vec::new(),
             entropy: None,
+        }
+    }
+
+    /// The path of the host of this name.
+    pub(crate) fn path_of(name: &str) -> Path {
+        Path::WORLD.child(name, 0)
+    }
+
+    /// The Unix sockets.
+    pub(crate) fn unix(&mut self) -> &mut Unix {
+        self.unix.get_or_insert_default()
+    }
+
+    /// The Unix sockets, to be looked at: `None` before there is one.
+    pub(crate) fn unix_sockets(&self) -> Option<&UnixSockets> {
+        self.unix.as_ref().map(|unix| &unix.sockets)
+    }
+
+    /// Its Unix sockets vanish.
+    pub(crate) fn forget_unix(&mut self) {
+        if let Some(unix) = &mut self.unix {
+            unix.sockets.power_off();
+            unix.places.clear();
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Universe`] implements [`Backend`](sim_core::backend::Backend). It is the one place that sees both
 //! the models (`sim-net`, `sim-fs`) and the contracts, and it adds what lies between them:
-//! - `table`: descriptor numbers, open descriptions, their wait queues, epoll objects;
+//! - `table`: descriptor numbers, open descriptions, epoll objects; `queue`: who waits at one;
 //! - `agenda`: what will happen, by its instant; it puts deliveries and kernel timers into the enabled set;
 //! - `host`: a machine and whether it is up;
 //! - `unix`: Unix sockets;
@@ -29,6 +29,7 @@ mod messages;
 mod objects;
 mod ops;
 mod pipes;
+mod queue;
 mod table;
 mod timerfd;
 mod universe;

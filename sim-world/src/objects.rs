@@ -44,7 +44,10 @@ impl Universe {
             Object::Signals(_) => return self.take_signals(fd, into),
             Object::Counter(counter) => counter.take(into),
             Object::Timer(_) => self.take_timer(env, id, into),
-            &mut Object::Pipe(end) => self.read_pipe(env, end, into),
+            Object::Pipe(end) => {
+                let end = **end;
+                self.read_pipe(env, end, into)
+            }
             Object::File(_) | Object::Epoll(_) => return Err(Errno::EINVAL),
         };
         Self::note(env, Call::Read, &result, |&len| len as u64);
@@ -64,7 +67,10 @@ impl Universe {
                 return self.send_unix(env, fd, Call::Write, message);
             }
             Object::Counter(counter) => counter.add(data),
-            &mut Object::Pipe(end) => self.write_pipe(env, end, data),
+            Object::Pipe(end) => {
+                let end = **end;
+                self.write_pipe(env, end, data)
+            }
             Object::File(_) | Object::Epoll(_) | Object::Signals(_) | Object::Timer(_) => {
                 return Err(Errno::EINVAL);
             }

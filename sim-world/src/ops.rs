@@ -6,7 +6,7 @@
 
 use crate::agenda::Planned;
 use crate::host::HostState;
-use crate::pipes::{PipeEnd, end_of};
+use crate::pipes::end_of;
 use crate::table::{DescriptionId, Object};
 use crate::universe::Universe;
 use sim_core::backend::{FileKind, Op, OpenOptions, Output, Place, Waiter};
@@ -261,7 +261,7 @@ impl Universe {
         // What is besides the content, which a pipe with a name has on the disk as well.
         let named = |universe: &Self| -> Result<FileId> {
             match on.and_then(|on| universe.table.get(on)).map(|open| &open.object) {
-                Some(Object::Pipe(PipeEnd { file: Some(file), .. })) => Ok(*file),
+                Some(Object::Pipe(end)) => end.file.map_or_else(|| file(universe), Ok),
                 _ => file(universe),
             }
         };
@@ -358,7 +358,7 @@ impl Universe {
 
     /// The addresses of a name (getaddrinfo(3): an unknown one is `EAI_NONAME`, told as `ENOENT`).
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>> {
-        self.names.resolve(name).map(<[IpAddr]>::to_vec).ok_or(Errno::ENOENT)
+        self.addresses_of(name).map(<[IpAddr]>::to_vec).ok_or(Errno::ENOENT)
     }
 }
 

@@ -123,7 +123,7 @@ impl Universe {
         let pipe = self.pipes.insert(Pipe::new(), None);
         let mut open = |end| {
             let end = PipeEnd { pipe, end, witness: Witness::default(), file: None };
-            let (fd, id) = self.table.open(host, Object::Pipe(end));
+            let (fd, id) = self.table.open(host, Object::Pipe(Box::new(end)));
             self.pipes.attach(end, id);
             fd
         };
@@ -154,7 +154,7 @@ impl Universe {
             }
         };
         let end = PipeEnd { pipe, end, witness, file: Some(file) };
-        let (fd, id) = self.table.open(host, Object::Pipe(end));
+        let (fd, id) = self.table.open(host, Object::Pipe(Box::new(end)));
         self.pipes.attach(end, id);
         self.let_go(env, end);
         Ok((fd, opened))

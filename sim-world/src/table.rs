@@ -6,9 +6,10 @@
 use crate::counter::Counter;
 use crate::epoll::{ALWAYS, Epoll, ItemKey};
 use crate::pipes::PipeEnd;
+use crate::queue::{Entry, Queue, Waiting};
 use crate::timerfd::Timer;
-use sim_core::backend::{Readiness, Waiter};
-use sim_core::{Env, Errno, Fd, HostId, Result};
+use sim_core::backend::Readiness;
+use sim_core::{Env, Errno, Fd, HostId, Result, prefetch};
 use sim_fs::FileId;
 use sim_net::{SocketId, UnixId};
 use std::collections::BTreeSet;
@@ -37,7 +38,7 @@ impl DescriptionId {
 pub(crate) enum Object {
     Socket(SocketId),
     Unix(UnixId),
-    Pipe(PipeEnd),
+    Pipe(Box<PipeEnd>),
     File(FileId),
     Epoll(Box<Epoll>),
     Signals(SignalSet),
@@ -52,45 +53,25 @@ pub(crate) struct SignalSet {
     pub(crate) pending: u32,
 }
 
-/// An entry of a wait queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Entry {
-    /// Released by the first event of its interest, and then forgotten.
-    Once(Waiter, Readiness),
-    /// An epoll object that watches the description under this number.
-    Epoll(DescriptionId, Fd),
-}
-
 /// An open description.
 #[derive(Debug)]
 pub(crate) struct OpenDescription {
     pub(crate) host: HostId,
     pub(crate) object: Object,
-    pub(crate) queue: Vec<Entry>,
+    pub(crate) queue: Queue,
     /// Numbers and operations under way that refer to it.
     pub(crate) references: u32,
 }
 
-impl OpenDescription {
-    /// Enters a waiter into the queue; one that is there waits for both interests.
-    #[inline]
-    pub(crate) fn enter(&mut self, waiter: Waiter, interest: Readiness) {
-        let known = self.queue.iter_mut().find_map(|entry| match entry {
-            Entry::Once(other, interest) if *other == waiter => Some(interest),
-            _ => None,
-        });
-        match known {
-            Some(known) => *known |= interest,
-            None => self.queue.push(Entry::Once(waiter, interest)),
-        }
-    }
-}
-
+/// A line of the cache: all that a wait and its release touch.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Place {
     generation: u32,
     open: Option<OpenDescription>,
 }
+
+const _: () = assert!(size_of::<Place>() == 64, "a place is a line of the cache");
 
 /// The table of a world.
 #[derive(Debug)]
@@ -110,7 +91,7 @@ const NOWHERE: u32 = u32::MAX;
 impl Table {
     pub(crate) fn new() -> Self {
         Self {
-            numbers: vec![NOWHERE; FIRST_NUMBER as usize],
+            numbers: Vec::new(),
             free_numbers: BTreeSet::new(),
             places: Vec::new(),
             free_places: Vec::new(),
@@ -119,7 +100,7 @@ impl Table {
 
     /// Opens a description under the lowest free number.
     pub(crate) fn open(&mut self, host: HostId, object: Object) -> (Fd, DescriptionId) {
-        let open = OpenDescription { host, object, queue: Vec::new(), references: 0 };
+        let open = OpenDescription { host, object, queue: Queue::default(), references: 0 };
         let index = match self.free_places.pop() {
             Some(index) => {
                 self.places[index as usize].open = Some(open);
@@ -143,6 +124,9 @@ impl Table {
                 Fd::new(number)
             }
             None => {
+                if self.numbers.is_empty() {
+                    self.numbers.resize(FIRST_NUMBER as usize, NOWHERE);
+                }
                 self.numbers.push(id.index);
                 Fd::new((self.numbers.len() - 1) as u32)
             }
@@ -190,15 +174,15 @@ impl Table {
     #[inline]
     pub(crate) fn event(&mut self, env: &mut Env, id: DescriptionId, readiness: Readiness) {
         let Some(open) = self.get_mut(id) else { return };
-        match *open.queue {
-            [] => {}
-            [Entry::Once(waiter, interest)] => {
+        match open.queue.waiting() {
+            Waiting::Nobody => {}
+            Waiting::One(waiter, interest) => {
                 if (interest | ALWAYS).intersects(readiness) {
                     open.queue.clear();
                     env.woken.push(waiter);
                 }
             }
-            _ => self.event_for_many(env, id, readiness),
+            Waiting::Others => self.event_for_many(env, id, readiness),
         }
     }
 
@@ -235,6 +219,14 @@ impl Table {
         };
         if object.event(item, ready) {
             self.event(env, epoll, Readiness::IN);
+        }
+    }
+
+    /// Asks for the memory of a description.
+    #[inline]
+    pub(crate) fn get_ready(&self, id: DescriptionId) {
+        if let Some(place) = self.places.get(id.index as usize) {
+            prefetch(place, 1);
         }
     }
 

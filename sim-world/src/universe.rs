@@ -5,14 +5,15 @@
 //! kernel timers go onto the agenda. An event of the agenda does the same without a caller.
 
 use crate::agenda::{Agenda, Planned};
-use crate::host::{Host, HostState};
+use crate::host::Host;
 use crate::ops::Ops;
 use crate::pipes::Pipes;
 use crate::table::{DescriptionId, Object, Table};
 use sim_core::backend::Readiness;
+use sim_core::choice::Path;
 use sim_core::trace::Kind;
-use sim_core::{Env, Errno, Fd, HostId, Result};
-use sim_net::{Addrs, Fabric, LinkConfig, Names, Packet, SocketId, Transit};
+use sim_core::{Env, Errno, Fd, HostId, Result, prefetch};
+use sim_net::{Addrs, Fabric, LinkConfig, Names, Packet, SocketId, Stacks, Transit};
 use sim_time::WallTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -28,8 +29,11 @@ const UPTIME: Duration = Duration::from_secs(100_000);
 const FIRST_V4: u32 = 0x0a00_0001;
 const FIRST_V6: u128 = 0xfd00 << 112 | 1;
 
-/// Most worlds have no more hosts, and a host is large to move.
-const HOSTS_AT_FIRST: usize = 8;
+/// Most worlds have no more hosts.
+const HOSTS_AT_FIRST: usize = 7;
+
+/// The lines of a packet, with a short payload in place.
+const PACKET_LINES: usize = 3;
 
 /// What a world is like before anything is changed in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +54,23 @@ impl Default for WorldConfig {
 #[derive(Debug)]
 pub struct Universe {
     pub(crate) hosts: Vec<Host>,
+    pub(crate) stacks: Stacks,
     pub(crate) fabric: Fabric,
-    pub(crate) names: Names,
+    names: Option<Names>,
+    /// How many hosts are in the table of names.
+    named: usize,
     pub(crate) agenda: Agenda,
     pub(crate) table: Table,
     pub(crate) ops: Ops,
     pub(crate) pipes: Pipes,
-    pub(crate) config: WorldConfig,
+    /// What the real-time clocks showed at the start.
+    start: WallTime,
 }
+
+const _: () = assert!(
+    size_of::<Universe>() <= 1032 && HOSTS_AT_FIRST * size_of::<Host>() <= 1032,
+    "worlds are made and dropped by the thousand, and no larger block comes from the allocator's caches"
+);
 
 impl Universe {
     /// A world with one host, the root's, named `main` at 10.0.0.1 and fd00::1.
@@ -65,13 +78,15 @@ impl Universe {
     pub fn new(env: &mut Env, config: WorldConfig) -> Self {
         let mut universe = Self {
             hosts: Vec::with_capacity(HOSTS_AT_FIRST),
+            stacks: Stacks::with_capacity(HOSTS_AT_FIRST),
             fabric: Fabric::new(env, config.link),
-            names: Names::new(),
+            names: None,
+            named: 0,
             agenda: Agenda::new(),
             table: Table::new(),
             ops: Ops::new(),
             pipes: Pipes::default(),
-            config,
+            start: config.start,
         };
         let root = universe.add_host(env, "main");
         debug_assert_eq!(root, HostId::ROOT);
@@ -82,9 +97,11 @@ impl Universe {
     ///
     /// # Panics
     /// If a host of this name exists, or 2^24 - 2 hosts do.
-    pub fn add_host(&mut self, env: &mut Env, name: &str) -> HostId {
+    pub fn add_host(&mut self, env: &mut Env, name: impl Into<String>) -> HostId {
+        let name = name.into();
+        let path = Host::path_of(&name);
         assert!(
-            self.host_named(name).is_none(),
+            self.find_host(path, &name).is_none(),
             "there is a host named '{name}' already: give each its own name"
         );
         let index = self.hosts.len() as u32;
@@ -93,12 +110,12 @@ impl Universe {
         let v6 = IpAddr::V6(Ipv6Addr::from(FIRST_V6 + u128::from(index)));
         // In the order in which getaddrinfo(3) would sort them: IPv4 before an IPv6 address of a private network (RFC 6724).
         let addrs = Addrs::from([v4, v6]);
+        let uptime_ns = UPTIME.as_nanos() as u64;
+        self.hosts.push(Host::new(env, name, path, self.start, uptime_ns));
         let id = HostId::new(index);
         self.fabric.attach(id, &addrs);
-        self.names.insert(name, &addrs);
-        let uptime_ns = UPTIME.as_nanos() as u64;
-        self.hosts.push(Host::new(env, name, addrs, self.config.start, uptime_ns));
-        let path = self.hosts[index as usize].path;
+        let same = self.stacks.add_host(env, path, addrs);
+        debug_assert_eq!(id, same, "every host has a stack of its own");
         env.event(Kind::HostUp, path, 0, 0, 0);
         id
     }
@@ -106,10 +123,26 @@ impl Universe {
     /// The host of this name.
     #[must_use]
     pub fn host_named(&self, name: &str) -> Option<HostId> {
+        self.find_host(Host::path_of(name), name)
+    }
+
+    /// By its path, which is a number: names are compared once.
+    fn find_host(&self, path: Path, name: &str) -> Option<HostId> {
         self.hosts
             .iter()
-            .position(|host| *host.name == *name)
+            .position(|host| host.path == path && host.name == name)
             .map(|index| HostId::new(index as u32))
+    }
+
+    /// The addresses of a name. Hosts enter the table of names when one is looked up: most worlds look up few.
+    pub(crate) fn addresses_of(&mut self, name: &str) -> Option<&[IpAddr]> {
+        let Self { hosts, stacks, names, named, .. } = self;
+        let names = names.get_or_insert_default();
+        for index in *named..hosts.len() {
+            names.insert(&hosts[index].name, stacks.addresses(HostId::new(index as u32)));
+        }
+        *named = hosts.len();
+        names.resolve(name)
     }
 
     #[inline]
@@ -127,20 +160,10 @@ impl Universe {
         }
     }
 
-    /// Notes which description is behind a socket.
-    pub(crate) fn bind_socket(&mut self, host: HostId, socket: SocketId, id: DescriptionId) {
-        let sockets = &mut self.host(host).sockets;
-        if sockets.len() <= socket.index() {
-            sockets.resize(socket.index() + 1, None);
-        }
-        sockets[socket.index()] = Some(id);
-    }
-
     /// Carries on what a host's stack has put out: after a call that only looks, nothing.
     #[inline(always)]
     pub(crate) fn flush(&mut self, env: &mut Env, host: HostId) {
-        let out = self.hosts[host.index()].stack.out();
-        if !out.is_empty() {
+        if !self.stacks.out().is_empty() {
             self.carry_on(env, host);
         }
     }
@@ -148,7 +171,7 @@ impl Universe {
     /// Apart from the question whether there is anything, which is asked after every call.
     #[inline(never)]
     fn carry_on(&mut self, env: &mut Env, host: HostId) {
-        let out = self.hosts[host.index()].stack.out();
+        let out = self.stacks.out();
         let (has_packets, has_timers) = (!out.packets.is_empty(), !out.timers.is_empty());
         if has_packets {
             self.send_packets(env, host);
@@ -156,22 +179,22 @@ impl Universe {
         if has_timers {
             self.plan_timers(env, host);
         }
-        self.report_ready(env, host);
+        self.report_ready(env);
     }
 
     #[inline]
     fn send_packets(&mut self, env: &mut Env, from: HostId) {
-        let Self { hosts, fabric, agenda, .. } = self;
-        hosts[from.index()].stack.drain_packets(|flow, socket, packet| {
+        let Self { stacks, fabric, agenda, .. } = self;
+        stacks.of(from).drain_packets(|flow, socket, packet| {
             let (path, ordinal) = (packet.flow, packet.ordinal);
             match fabric.transit(env, from, flow, &packet) {
                 Transit::Arrive { host, at, again } => {
                     if let Some(again) = again {
-                        let copy = Planned::Arrival(from, host, packet.clone());
+                        let copy = Planned::Arrival(host, packet.clone());
                         // The copy's number is its own, so that a log can tell the two apart.
                         agenda.plan(env, again, copy, path, ordinal | 1 << 31);
                     }
-                    agenda.plan(env, at, Planned::Arrival(from, host, packet), path, ordinal);
+                    agenda.plan(env, at, Planned::Arrival(host, packet), path, ordinal);
                 }
                 Transit::Lost(_) => {}
                 Transit::NoRoute => {
@@ -186,9 +209,9 @@ impl Universe {
 
     #[cold]
     fn plan_timers(&mut self, env: &mut Env, host: HostId) {
-        let Self { hosts, agenda, .. } = self;
+        let Self { hosts, stacks, agenda, .. } = self;
         let machine = &mut hosts[host.index()];
-        for (socket, at) in machine.stack.out().timers.drain(..) {
+        for (socket, at) in stacks.out().timers.drain(..) {
             machine.kernel_timers += 1;
             let (path, ordinal) = (machine.path, machine.kernel_timers);
             agenda.plan(env, at, Planned::SocketTimer(host, socket), path, ordinal);
@@ -196,29 +219,24 @@ impl Universe {
     }
 
     #[inline]
-    fn report_ready(&mut self, env: &mut Env, host: HostId) {
-        let Self { hosts, table, .. } = self;
-        let machine = &mut hosts[host.index()];
-        let ready = &mut machine.stack.out().ready;
-        for &(socket, readiness) in &*ready {
-            if let Some(&Some(id)) = machine.sockets.get(socket.index()) {
-                table.event(env, id, readiness);
-            }
-        }
-        ready.clear();
+    fn report_ready(&mut self, env: &mut Env) {
+        let Self { stacks, table, .. } = self;
+        stacks.drain_ready(|holder, readiness| {
+            table.event(env, DescriptionId::from_bits(holder), readiness);
+        });
     }
 
     /// What a description is ready for now.
     pub(crate) fn readiness_of(&self, id: DescriptionId) -> Readiness {
         let Some(open) = self.table.get(id) else { return Readiness::NONE };
         match &open.object {
-            Object::Socket(socket) => self.hosts[open.host.index()].stack.readiness(*socket),
+            Object::Socket(socket) => self.stacks.readiness(*socket),
             // A regular file never makes its caller wait (poll(2)).
             Object::File(_) => Readiness::IN | Readiness::OUT,
             Object::Signals(signals) if signals.pending & signals.taken != 0 => Readiness::IN,
             Object::Signals(_) => Readiness::NONE,
             Object::Unix(socket) => self.unix_readiness(open.host, *socket),
-            Object::Pipe(end) => self.pipes.readiness(*end),
+            Object::Pipe(end) => self.pipes.readiness(**end),
             Object::Counter(counter) => counter.readiness(),
             Object::Timer(timer) => timer.readiness(),
             Object::Epoll(epoll) => {
@@ -231,31 +249,37 @@ impl Universe {
 
     /// A packet arrives. Packets to a host that is down vanish.
     #[inline]
-    pub(crate) fn arrive(
-        &mut self,
-        env: &mut Env,
-        from: HostId,
-        to: HostId,
-        mut packet: Box<Packet>,
-    ) {
-        let machine = &mut self.hosts[to.index()];
-        if machine.state != HostState::Down {
-            machine.stack.receive(env, &mut packet);
-            self.flush(env, to);
+    pub(crate) fn arrive(&mut self, env: &mut Env, to: HostId, mut packet: Box<Packet>) {
+        self.stacks.receive(env, to, &mut packet);
+        self.stacks.recycle(packet);
+        self.flush(env, to);
+    }
+
+    /// Asks for the memory of what arrives next: for the packet after the next, and for the connection and the waiter of the
+    /// next, whose packet was asked for a while ago.
+    #[inline]
+    pub(crate) fn get_ready(&self) {
+        let [first, second] = self.agenda.soon();
+        if let Some((host, packet)) = first
+            && let Some(holder) = self.stacks.get_ready(host, packet)
+        {
+            self.table.get_ready(DescriptionId::from_bits(holder));
         }
-        self.hosts[from.index()].stack.recycle(packet);
+        if let Some((_, packet)) = second {
+            prefetch(packet, PACKET_LINES);
+        }
     }
 
     /// An event of the agenda has the turn.
     pub(crate) fn carry_out(&mut self, env: &mut Env, planned: Planned) {
         match planned {
-            Planned::Arrival(from, to, packet) => self.arrive(env, from, to, packet),
+            Planned::Arrival(to, packet) => self.arrive(env, to, packet),
             Planned::SocketTimer(host, socket) => {
-                self.hosts[host.index()].stack.timer(env, socket);
+                self.stacks.of(host).timer(env, socket);
                 self.flush(env, host);
             }
             Planned::NoRoute(host, socket) => {
-                self.hosts[host.index()].stack.unreachable(env, socket);
+                self.stacks.of(host).unreachable(env, socket);
                 self.flush(env, host);
             }
             Planned::Completion(op) => self.complete_op(env, op),

@@ -47,7 +47,7 @@ impl Universe {
         host: HostId,
         kind: SocketKind,
     ) -> Result<Fd> {
-        let socket = self.host(host).unix.socket(kind, Self::credentials_of(host));
+        let socket = self.host(host).unix().sockets.socket(kind, Self::credentials_of(host));
         let fd = self.open_object(env, host, Call::Socket, Object::Unix(socket))?;
         self.bind_unix_socket(host, socket, fd)?;
         Ok(fd)
@@ -61,7 +61,7 @@ impl Universe {
         kind: SocketKind,
     ) -> Result<(Fd, Fd)> {
         self.check_up(host)?;
-        let (a, b) = self.host(host).unix.pair(kind, Self::credentials_of(host));
+        let (a, b) = self.host(host).unix().sockets.pair(kind, Self::credentials_of(host));
         let first = self.open_object(env, host, Call::SocketPair, Object::Unix(a))?;
         let (second, _) = self.table.open(host, Object::Unix(b));
         self.bind_unix_socket(host, a, first)?;
@@ -72,7 +72,7 @@ impl Universe {
     /// Notes which description is behind a socket.
     fn bind_unix_socket(&mut self, host: HostId, socket: UnixId, fd: Fd) -> Result<()> {
         let id = self.table.id(fd)?;
-        let places = &mut self.host(host).unix_places;
+        let places = &mut self.host(host).unix().places;
         if places.len() <= socket.index() {
             places.resize(socket.index() + 1, None);
         }
@@ -99,14 +99,14 @@ impl Universe {
     pub(crate) fn flush_unix(&mut self, env: &mut Env, host: HostId) {
         loop {
             let machine = &mut self.hosts[host.index()];
-            let out = machine.unix.out();
+            let out = machine.unix().sockets.out();
             let (ready, dropped) =
                 (core::mem::take(&mut out.ready), core::mem::take(&mut out.dropped));
             if ready.is_empty() && dropped.is_empty() {
                 return;
             }
             for (socket, readiness) in ready {
-                let place = self.hosts[host.index()].unix_places.get(socket.index());
+                let place = self.host(host).unix().places.get(socket.index());
                 // A place used again may mean another socket, whose waiter is then released without need.
                 if let Some(&Some(id)) = place {
                     self.table.event(env, id, readiness);
@@ -122,9 +122,9 @@ impl Universe {
     pub(crate) fn bind_unix(&mut self, env: &mut Env, fd: Fd, name: UnixName) -> Result<()> {
         self.on_unix(env, fd, Call::Bind, |world, env, host, socket| {
             let Some(path) = name.as_path() else {
-                return world.host(host).unix.bind_abstract(socket, name);
+                return world.host(host).unix().sockets.bind_abstract(socket, name);
             };
-            world.host(host).unix.check_unnamed(socket)?;
+            world.host(host).unix().sockets.check_unnamed(socket)?;
             let path = world.path_of(env, host, path)?;
             let machine = world.host(host);
             let now = machine.clock.realtime(env.now);
@@ -132,7 +132,7 @@ impl Universe {
                 Err(Errno::EEXIST) => Err(Errno::EADDRINUSE),
                 made => made,
             }?;
-            machine.unix.bind_path(socket, name, inode)
+            machine.unix().sockets.bind_path(socket, name, inode)
         })
     }
 
@@ -144,13 +144,16 @@ impl Universe {
         };
         Ok(match path.starts_with('/') {
             true => Cow::Borrowed(path),
-            false => Cow::Owned(format!("{}/{path}", self.hosts[host.index()].working)),
+            false => Cow::Owned(format!(
+                "{}/{path}",
+                self.hosts[host.index()].working.as_deref().unwrap_or("/")
+            )),
         })
     }
 
     /// Says where relative names of a host's Unix sockets begin: the working directory of its process, `/` unless said (chdir(2)).
     pub fn set_working_directory(&mut self, host: HostId, path: &str) {
-        self.host(host).working = path.into();
+        self.host(host).working = Some(path.into());
     }
 
     /// The socket that a name stands for on a host.
@@ -158,37 +161,37 @@ impl Universe {
         let Some(path) = name.as_path() else {
             return match name.is_unnamed() {
                 true => Err(Errno::EINVAL),
-                false => self.host(host).unix.at_abstract(name),
+                false => self.host(host).unix().sockets.at_abstract(name),
             };
         };
         let path = self.path_of(env, host, path)?;
         let machine = self.host(host);
         let found = machine.disk(env).stat(&path)?;
-        machine.unix.at_inode(found.inode)
+        machine.unix().sockets.at_inode(found.inode)
     }
 
     pub(crate) fn listen_unix(&mut self, env: &mut Env, fd: Fd, backlog: u32) -> Result<()> {
         self.on_unix(env, fd, Call::Listen, |world, _, host, socket| {
-            world.host(host).unix.listen(socket, backlog)
+            world.host(host).unix().sockets.listen(socket, backlog)
         })
     }
 
     pub(crate) fn connect_unix(&mut self, env: &mut Env, fd: Fd, name: UnixName) -> Result<()> {
         self.on_unix(env, fd, Call::Connect, |world, env, host, socket| {
             let to = world.find_unix(env, host, &name)?;
-            world.host(host).unix.connect(socket, to)
+            world.host(host).unix().sockets.connect(socket, to)
         })
     }
 
     pub(crate) fn disconnect_unix(&mut self, env: &mut Env, fd: Fd) -> Result<()> {
         self.on_unix(env, fd, Call::Connect, |world, _, host, socket| {
-            world.host(host).unix.disconnect(socket)
+            world.host(host).unix().sockets.disconnect(socket)
         })
     }
 
     pub(crate) fn accept_unix(&mut self, env: &mut Env, fd: Fd) -> Result<(Fd, Address)> {
         self.on_unix(env, fd, Call::Accept, |world, _, host, socket| {
-            let (accepted, peer) = world.host(host).unix.accept(socket)?;
+            let (accepted, peer) = world.host(host).unix().sockets.accept(socket)?;
             let (fd, _) = world.table.open(host, Object::Unix(accepted));
             world.bind_unix_socket(host, accepted, fd)?;
             Ok((fd, Address::Unix(peer)))
@@ -197,7 +200,7 @@ impl Universe {
 
     pub(crate) fn shutdown_unix(&mut self, env: &mut Env, fd: Fd, how: Shutdown) -> Result<()> {
         self.on_unix(env, fd, Call::Shutdown, |world, _, host, socket| {
-            world.host(host).unix.shutdown(socket, how)
+            world.host(host).unix().sockets.shutdown(socket, how)
         })
     }
 
@@ -208,7 +211,7 @@ impl Universe {
         option: SocketOption,
     ) -> Result<()> {
         self.on_unix(env, fd, Call::SetOption, |world, env, host, socket| {
-            world.host(host).unix.set_option(env, socket, option)
+            world.host(host).unix().sockets.set_option(env, socket, option)
         })
     }
 
@@ -219,7 +222,7 @@ impl Universe {
         name: OptionName,
     ) -> Result<SocketOption> {
         self.on_unix(env, fd, Call::GetOption, |world, _, host, socket| {
-            world.host(host).unix.option(socket, name)
+            world.host(host).unix().sockets.option(socket, name)
         })
     }
 
@@ -266,13 +269,15 @@ impl Universe {
             None => None,
             Some(Address::Inet(_)) => return Err(Errno::EINVAL),
             // A stream asks nobody where a name leads: it refuses any.
-            Some(Address::Unix(_)) if self.host(host).unix.kind(socket)? == SocketKind::Stream => {
+            Some(Address::Unix(_))
+                if self.host(host).unix().sockets.kind(socket)? == SocketKind::Stream =>
+            {
                 Some(socket)
             }
             Some(Address::Unix(name)) => Some(self.find_unix(env, host, &name)?),
         };
         let passed: Vec<_> = with.passed.clone();
-        let sent = self.host(host).unix.send(socket, message.data, with)?;
+        let sent = self.host(host).unix().sockets.send(socket, message.data, with)?;
         for Passed(bits) in passed {
             self.table.refer(DescriptionId::from_bits(bits));
         }
@@ -339,7 +344,7 @@ impl Universe {
         flags: RecvFlags,
     ) -> Result<(HostId, UnixReceived)> {
         let (host, socket) = self.unix_of(fd)?;
-        let result = self.host(host).unix.recv(socket, into, flags);
+        let result = self.host(host).unix().sockets.recv(socket, into, flags);
         Self::note(env, call, &result, |received| received.len as u64);
         self.flush_unix(env, host);
         Ok((host, result?))
@@ -348,7 +353,7 @@ impl Universe {
     /// Descriptors that were under way no longer are. Those that were only looked at still are.
     fn give_up(&mut self, env: &mut Env, host: HostId, passed: Vec<Passed>, peeked: bool) {
         if !peeked {
-            self.host(host).unix.out().dropped.extend(passed);
+            self.host(host).unix().sockets.out().dropped.extend(passed);
             self.flush_unix(env, host);
         }
     }
@@ -359,14 +364,15 @@ impl Universe {
         if machine.state == HostState::Down {
             return;
         }
-        machine.unix_places[socket.index()] = None;
-        machine.unix.close(socket);
+        machine.unix().places[socket.index()] = None;
+        machine.unix().sockets.close(socket);
         self.flush_unix(env, host);
     }
 
     /// What a Unix socket is ready for.
     pub(crate) fn unix_readiness(&self, host: HostId, socket: UnixId) -> Readiness {
-        self.hosts[host.index()].unix.readiness(socket)
+        let sockets = self.hosts[host.index()].unix_sockets();
+        sockets.map_or(Readiness::NONE, |sockets| sockets.readiness(socket))
     }
 }
 

@@ -252,7 +252,7 @@ impl Builder {
             env.trace.want_places(self.places);
         }
         let mut universe = Universe::new(&mut env, self.world);
-        for name in &self.hosts {
+        for name in self.hosts {
             universe.add_host(&mut env, name);
         }
         let mut engine = Engine::new(self.config, env, policy, Box::new(universe), None)?;

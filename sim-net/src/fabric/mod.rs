@@ -53,6 +53,9 @@ pub enum Loss {
 /// [`Kind::Drop`]'s number for a packet to an address that no host has.
 const NO_SUCH_HOST: u64 = 2;
 
+/// Most worlds have no more hosts.
+const HOSTS_AT_FIRST: usize = 8;
+
 /// Hosts and links.
 #[derive(Debug)]
 pub struct Fabric {
@@ -79,7 +82,7 @@ impl Fabric {
     #[must_use]
     pub fn new(_env: &mut Env, config: LinkConfig) -> Self {
         Self {
-            hosts: [Vec::new(), Vec::new()],
+            hosts: [Vec::with_capacity(HOSTS_AT_FIRST), Vec::with_capacity(HOSTS_AT_FIRST)],
             links: Vec::new(),
             by_ends: BTreeMap::new(),
             default: config,

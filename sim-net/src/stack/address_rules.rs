@@ -6,7 +6,7 @@ use sim_core::backend::Domain;
 use sim_core::{Errno, Result};
 use std::net::{IpAddr, SocketAddr};
 
-impl Stack {
+impl Stack<'_> {
     /// The destination as the tables know it, or why a socket of this family cannot name it.
     pub(super) fn destination(
         &self,
@@ -36,11 +36,11 @@ impl Stack {
         if to.is_loopback() {
             return Ok(loopback_like(to));
         }
-        if is_local(&self.addrs, to) {
+        if is_local(&self.own.addrs, to) {
             return Ok(to);
         }
         let same_family = |addr: &&IpAddr| addr.is_ipv4() == to.is_ipv4();
-        self.addrs.iter().find(same_family).copied().ok_or(Errno::ENETUNREACH)
+        self.own.addrs.iter().find(same_family).copied().ok_or(Errno::ENETUNREACH)
     }
 
     /// The source of a packet to `to`, from a socket bound to `bound` or to nothing.
@@ -51,7 +51,7 @@ impl Stack {
         if bound.is_ipv4() != to.is_ipv4() {
             return Err(Errno::ENETUNREACH);
         }
-        if bound.is_loopback() && !is_local(&self.addrs, to) {
+        if bound.is_loopback() && !is_local(&self.own.addrs, to) {
             // A packet from a loopback address never leaves its host.
             return Err(Errno::EINVAL);
         }
@@ -102,7 +102,7 @@ impl Stack {
         let known = ip.is_unspecified()
             || ip.is_multicast()
             || is_broadcast(ip)
-            || is_local(&self.addrs, ip);
+            || is_local(&self.own.addrs, ip);
         if known { Ok(to) } else { Err(Errno::EADDRNOTAVAIL) }
     }
 }

@@ -20,7 +20,7 @@ const REUSE_AFTER_NS: u64 = 1_000_000_000;
 /// How far beyond the last connection's numbers a new one between the same addresses begins.
 const SEQUENCE_GAP: u64 = 65_537;
 
-impl Stack {
+impl Stack<'_> {
     /// Gives a socket its local address (bind(2)). Port 0 is any that is free, odd ones first.
     pub fn bind(&mut self, env: &mut Env, id: SocketId, addr: SocketAddr) -> Result<()> {
         let (domain, v6_only, bound) = match self.slab.get(id) {
@@ -55,8 +55,12 @@ impl Stack {
         parity: u16,
     ) -> Result<()> {
         let (ports, options, domain, path, stream) = match self.slab.get(id) {
-            Some(Entry::Tcp(c)) => (&mut self.tcp_ports, &c.options, c.domain, c.flow.path, true),
-            Some(Entry::Udp(s)) => (&mut self.udp_ports, &s.options, s.domain, s.flow.path, false),
+            Some(Entry::Tcp(c)) => {
+                (&mut self.tables.tcp_ports, &c.options, c.domain, c.flow.path, true)
+            }
+            Some(Entry::Udp(s)) => {
+                (&mut self.tables.udp_ports, &s.options, s.domain, s.flow.path, false)
+            }
             _ => return Err(Errno::EBADF),
         };
         let class = class_of(options, domain, local.ip());
@@ -90,9 +94,9 @@ impl Stack {
         let connection = self.slab.tcp(id)?;
         let Some(class) = connection.binding.class else { return Err(Errno::EINVAL) };
         let port = connection.local.port();
-        self.tcp_ports.release(port, &class);
-        let free = self.tcp_ports.can_bind(port, &class);
-        self.tcp_ports.hold(port, class);
+        self.tables.tcp_ports.release(port, &class);
+        let free = self.tables.tcp_ports.can_bind(port, &class);
+        self.tables.tcp_ports.hold(port, class);
         if free { Ok(()) } else { Err(Errno::EADDRINUSE) }
     }
 
@@ -112,9 +116,9 @@ impl Stack {
             return Ok((local, floor));
         }
         let path = self.slab.tcp(id)?.flow.path;
-        let skip = skip(env, path, self.tcp_ports.alternatives(EVEN));
-        let on_host = is_local(&self.addrs, remote.ip());
-        let (slab, pairs) = (&self.slab, &self.pairs);
+        let skip = skip(env, path, self.tables.tcp_ports.alternatives(EVEN));
+        let on_host = is_local(&self.own.addrs, remote.ip());
+        let (slab, pairs) = (&*self.slab, &self.tables.pairs);
         let free = |port| match pairs
             .find(slab, &SocketAddr::new(local.ip(), port), &remote)
             .map(|id| slab.get(id))
@@ -125,8 +129,10 @@ impl Stack {
             }
             Some(_) => false,
         };
-        let port =
-            self.tcp_ports.pick(EVEN, skip, |ports, port| ports.can_connect(port) && free(port));
+        let port = self
+            .tables
+            .tcp_ports
+            .pick(EVEN, skip, |ports, port| ports.can_connect(port) && free(port));
         let local = SocketAddr::new(local.ip(), port.ok_or(Errno::EADDRNOTAVAIL)?);
         let floor = self.evict(&local, &remote).ok_or(Errno::EADDRNOTAVAIL)?;
         self.hold_for_connect(id, local);
@@ -135,7 +141,7 @@ impl Stack {
 
     /// Ends a TIME_WAIT between the two addresses; `None` if a connection lives there.
     fn evict(&mut self, local: &SocketAddr, remote: &SocketAddr) -> Option<u64> {
-        let Some(other) = self.pairs.find(&self.slab, local, remote) else { return Some(0) };
+        let Some(other) = self.tables.pairs.find(self.slab, local, remote) else { return Some(0) };
         match self.slab.get(other) {
             Some(Entry::TimeWait(_)) => Some(self.end_time_wait(other) + SEQUENCE_GAP),
             _ => None,
@@ -149,7 +155,7 @@ impl Stack {
             ..class_of(&connection.options, connection.domain, local.ip())
         };
         connection.binding = Binding { class: Some(class), port_fixed: false, paired: false };
-        self.tcp_ports.hold(local.port(), class);
+        self.tables.tcp_ports.hold(local.port(), class);
     }
 
     /// A socket bound to the wildcard is bound to the one address it connects from.
@@ -159,8 +165,8 @@ impl Stack {
         if let Some(old) = class {
             let new = Class { ip, dual: false, ..old };
             connection.binding.class = Some(new);
-            self.tcp_ports.release(port, &old);
-            self.tcp_ports.hold(port, new);
+            self.tables.tcp_ports.release(port, &old);
+            self.tables.tcp_ports.hold(port, new);
         }
     }
 
@@ -173,7 +179,7 @@ impl Stack {
         let class =
             Class { ip: connection.local.ip(), dual: false, listening: false, by_connect, ..class };
         connection.binding.class = Some(class);
-        self.tcp_ports.hold(connection.local.port(), class);
+        self.tables.tcp_ports.hold(connection.local.port(), class);
     }
 
     /// A closed connection gives its port back, unless the program named it and still holds the socket.
@@ -185,7 +191,7 @@ impl Stack {
         }
         if let Some(class) = connection.binding.class.take() {
             let port = connection.local.port();
-            self.tcp_ports.release(port, &class);
+            self.tables.tcp_ports.release(port, &class);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::udp::{MAX_V4_BYTES, MAX_V6_BYTES, Way};
 use sim_core::{Env, Errno, Result};
 use std::net::SocketAddr;
 
-impl Stack {
+impl Stack<'_> {
     /// Sends a datagram to `to`, or to the connected peer. The order of the checks is that of udp_sendmsg.
     ///
     /// A socket mostly sends to where it sent before: the way there is kept, and checked once.
@@ -72,7 +72,7 @@ impl Stack {
             bound = self.slab.udp(id)?.local;
         }
         let src = SocketAddr::new(self.source_from(bound.ip(), dst.ip())?, bound.port());
-        let (ends, on_host) = (Ends::new(src, dst), is_local(&self.addrs, dst.ip()));
+        let (ends, on_host) = (Ends::new(src, dst), is_local(&self.own.addrs, dst.ip()));
         let frame = self.slab.udp(id)?.options.rare.frame_bytes(dst.ip()).filter(|_| !on_host);
         if frame.is_some_and(|frame| len > frame) {
             return Err(Errno::EMSGSIZE);
@@ -133,8 +133,8 @@ impl Stack {
         let Some(Entry::Udp(socket)) = self.slab.remove(id) else { return };
         if let Some(class) = socket.binding.class {
             let port = socket.local.port();
-            self.udp_ports.release(port, &class);
-            self.udp_ports.shut(port, id);
+            self.tables.udp_ports.release(port, &class);
+            self.tables.udp_ports.shut(port, id);
         }
     }
 }

@@ -28,7 +28,14 @@ impl Arrival {
     }
 }
 
-impl Stack {
+/// Notes that a packet has arrived.
+#[inline]
+pub(super) fn note_arrival(env: &mut Env, packet: &Packet) {
+    let (ordinal, len) = (u64::from(packet.ordinal), packet.body.len() as u64);
+    env.event(Kind::Deliver, packet.flow, ordinal, len, 0);
+}
+
+impl Stack<'_> {
     /// Delivers what this host has sent to itself, and what it answers itself, until nothing is left.
     #[inline]
     pub(super) fn deliver_local(&mut self, env: &mut Env) {
@@ -39,21 +46,19 @@ impl Stack {
 
     fn deliver_all(&mut self, env: &mut Env) {
         while let Some(mut packet) = self.io.local.pop_front() {
-            self.deliver(env, &mut packet);
+            note_arrival(env, &packet);
+            self.take(env, &mut packet);
             self.io.recycle(packet);
         }
     }
 
-    #[inline]
-    pub(super) fn deliver(&mut self, env: &mut Env, packet: &mut Packet) {
-        let (ordinal, len) = (u64::from(packet.ordinal), packet.body.len() as u64);
-        env.event(Kind::Deliver, packet.flow, ordinal, len, 0);
+    /// Hands an arrival to whom it is for.
+    pub(super) fn take(&mut self, env: &mut Env, packet: &mut Packet) {
         match &mut packet.body {
             Body::Tcp(segment) => {
-                // Nearly every segment is for a connection that its program holds and that has heard of its peer.
-                match self.slab.connection_at(packet.peer_place, &packet.ends) {
+                match self.slab.connection_at(self.own.host, packet.peer_place, &packet.ends) {
                     Some((id, connection)) if !matches!(connection.owner, Owner::Listener(_)) => {
-                        let duty = connection.segment(env, &mut self.io, segment);
+                        let duty = connection.segment(env, self.io, segment);
                         self.settle(env, id, duty);
                     }
                     _ => self.find_segment(env, packet),
@@ -71,7 +76,7 @@ impl Stack {
             unreachable!("nothing but a segment is for a connection");
         };
         let mut segment = segment.hand_over();
-        let Some(id) = self.pairs.find(&self.slab, &arrival.local, &arrival.remote) else {
+        let Some(id) = self.tables.pairs.find(self.slab, &arrival.local, &arrival.remote) else {
             return self.stray_segment(env, arrival, segment);
         };
         match self.slab.get_mut(id) {
@@ -80,7 +85,7 @@ impl Stack {
                 if let Owner::Listener(parent) = connection.owner {
                     return self.half_open(env, id, parent, arrival, segment);
                 }
-                let duty = connection.segment(env, &mut self.io, &mut segment);
+                let duty = connection.segment(env, self.io, &mut segment);
                 self.settle(env, id, duty);
             }
             Some(Entry::TimeWait(_)) => self.in_time_wait(env, id, arrival, segment),
@@ -101,7 +106,7 @@ impl Stack {
             && let Ok(connection) = self.slab.tcp(id)
         {
             let mut segment = segment;
-            let duty = connection.segment(env, &mut self.io, &mut segment);
+            let duty = connection.segment(env, self.io, &mut segment);
             self.settle(env, id, duty);
         }
     }
@@ -119,7 +124,7 @@ impl Stack {
         let listener = self.slab.tcp(parent).ok().and_then(|parent| parent.listener.as_deref());
         let Some(listener) = listener else {
             if let Ok(connection) = self.slab.tcp(id) {
-                let duty = connection.vanish(&mut self.io);
+                let duty = connection.vanish(self.io);
                 self.settle(env, id, duty);
             }
             self.reset_stray(env, at, segment);
@@ -131,7 +136,7 @@ impl Stack {
 
     /// A segment of no connection: for a listener, or to be answered with a reset.
     fn stray_segment(&mut self, env: &mut Env, arrival: Arrival, segment: Segment) {
-        if !is_local(&self.addrs, arrival.local.ip()) {
+        if !is_local(&self.own.addrs, arrival.local.ip()) {
             return;
         }
         let listener = self.listener_for(arrival);
@@ -146,7 +151,7 @@ impl Stack {
     /// The listener for the arrival's address: one bound to it before one bound to the wildcard.
     /// Of several that share it by `SO_REUSEPORT`, the pair of addresses chooses.
     fn listener_for(&self, arrival: Arrival) -> Option<SocketId> {
-        let sockets = self.tcp_ports.open_on(arrival.local.port());
+        let sockets = self.tables.tcp_ports.open_on(arrival.local.port());
         let score = |id: SocketId| match self.slab.get(id) {
             Some(Entry::Tcp(listener)) if listener.state == State::Listen => address_score(
                 &listener.local,
@@ -179,7 +184,7 @@ impl Stack {
         let path = arrival.flow.child("peer", arrival.ordinal);
         env.choices.names.note(path, arrival.flow, "peer", arrival.ordinal);
         let flow = Flow::new(path);
-        let id = self.slab.insert(|id| {
+        let id = self.slab.insert(self.own.host, |id| {
             Entry::Tcp(Box::new(Connection::new(
                 id,
                 domain,
@@ -188,13 +193,13 @@ impl Stack {
                 options,
             )))
         });
-        self.pairs.insert(id, &arrival.local, &arrival.remote);
-        let on_host = is_local(&self.addrs, arrival.remote.ip());
+        self.tables.pairs.insert(id, &arrival.local, &arrival.remote);
+        let on_host = is_local(&self.own.addrs, arrival.remote.ip());
         let iss = env.now.as_nanos().max(floor);
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id) {
             connection.pair(arrival.local, arrival.remote);
             connection.on_host = on_host;
-            connection.answer_syn(env, &mut self.io, syn, iss);
+            connection.answer_syn(env, self.io, syn, iss);
         }
     }
 
@@ -227,8 +232,9 @@ impl Stack {
 
     /// Sends an answer of the kernel's own.
     fn answer(&mut self, env: &mut Env, arrival: Arrival, body: Body) {
-        let on_host = is_local(&self.addrs, arrival.remote.ip());
-        self.io.emit_kernel(env, (arrival.local, arrival.remote), on_host, body);
+        let on_host = is_local(&self.own.addrs, arrival.remote.ip());
+        let flow = self.tables.kernel_flow(self.own.path);
+        self.io.emit_kernel(env, flow, (arrival.local, arrival.remote), on_host, body);
     }
 
     /// A segment for a connection in TIME_WAIT (RFC 9293 section 3.10.7.4, RFC 1122 section 4.2.2.13).
@@ -261,7 +267,7 @@ impl Stack {
 
     #[inline]
     fn datagram(&mut self, env: &mut Env, packet: &mut Packet) {
-        if !is_local(&self.addrs, packet.ends.dst().ip()) {
+        if !is_local(&self.own.addrs, packet.ends.dst().ip()) {
             return;
         }
         let arrival = Arrival::of(packet);
@@ -270,7 +276,7 @@ impl Stack {
                 (self.slab.get_mut(id), &mut packet.body)
             {
                 let payload = payload.hand_over();
-                socket.take(&mut self.io, &packet.ends, *class, payload);
+                socket.take(self.io, &packet.ends, *class, payload);
             }
         } else if !arrival.local.ip().is_multicast() && !is_broadcast(arrival.local.ip()) {
             self.answer(
@@ -285,7 +291,7 @@ impl Stack {
     /// wildcard; among equals the one bound last, or the one the addresses choose of those that share the port.
     #[inline]
     fn receiver_of(&self, arrival: &Arrival) -> Option<SocketId> {
-        let sockets = self.udp_ports.open_on(arrival.local.port());
+        let sockets = self.tables.udp_ports.open_on(arrival.local.port());
         if let [only] = *sockets {
             return (self.score_for(only, arrival) > 0).then_some(only);
         }
@@ -324,7 +330,7 @@ impl Stack {
 
     /// A datagram found nobody: its sender learns of it if it is connected to that address (udp(7)).
     fn port_unreachable(&mut self, from: SocketAddr, to: SocketAddr) {
-        let sockets = self.udp_ports.open_on(from.port());
+        let sockets = self.tables.udp_ports.open_on(from.port());
         let sender = sockets.iter().copied().find(|&id| match self.slab.get(id) {
             Some(Entry::Udp(socket)) => socket.remote == Some(to) && socket.local == from,
             _ => false,
@@ -332,7 +338,7 @@ impl Stack {
         if let Some(id) = sender
             && let Some(Entry::Udp(socket)) = self.slab.get_mut(id)
         {
-            socket.refused(&mut self.io);
+            socket.refused(self.io);
         }
     }
 }

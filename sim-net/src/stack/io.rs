@@ -1,11 +1,13 @@
 //! What a socket's machine may touch outside itself: where packets go, and what the caller is told.
+//!
+//! There is one for all stacks of a world. Nothing of it is any host's: a call leaves its packets and reports here, and the
+//! caller carries them on before it calls another stack; boxes of packets are filled again whoever sends.
 
 use super::SocketId;
 use crate::buffer::Pool;
 use crate::packet::{Body, Ends, Flow, NO_PLACE, Packet};
 use sim_core::Env;
 use sim_core::backend::Readiness;
-use sim_core::choice::Path;
 use sim_core::trace::{Kind, payload_hash};
 use sim_time::Instant;
 use std::collections::VecDeque;
@@ -35,38 +37,19 @@ impl Out {
     }
 }
 
-/// So many boxes are kept for packets to come: more than most hosts have under way at once.
-const SPARE_MAX: usize = 1024;
+/// So many boxes are kept for packets to come: more than most worlds have under way at once.
+const SPARE_MAX: usize = 4096;
 
-/// The part of a stack that is lent to a socket's machine.
-#[derive(Debug)]
+/// What is lent to a socket's machine.
+#[derive(Debug, Default)]
 pub(crate) struct Io {
     pub(crate) out: Out,
-    /// Packets to this host's own addresses, to be delivered before the call returns.
+    /// Packets to the calling host's own addresses, to be delivered before the call returns.
     pub(crate) local: VecDeque<Box<Packet>>,
     /// Boxes of packets that have arrived, to be filled again.
     #[expect(clippy::vec_box, reason = "it is the boxes that are used again")]
     pub(crate) spare: Vec<Box<Packet>>,
     pub(crate) pool: Pool,
-    pub(crate) kernel: Kernel,
-}
-
-/// The flow of what a host's kernel sends for no socket, made with the first such packet.
-#[derive(Debug)]
-pub(crate) struct Kernel {
-    path: Path,
-    flow: Option<Box<Flow>>,
-}
-
-impl Kernel {
-    pub(crate) const fn new(path: Path) -> Self {
-        Self { path, flow: None }
-    }
-
-    pub(crate) fn flow(&mut self) -> &mut Flow {
-        let path = self.path;
-        self.flow.get_or_insert_with(|| Box::new(Flow::new(path)))
-    }
 }
 
 impl Io {
@@ -120,15 +103,15 @@ impl Io {
         }
     }
 
-    /// Sends a packet that belongs to no socket.
+    /// Sends a packet that belongs to no socket, on its kernel's own flow.
     pub(crate) fn emit_kernel(
         &mut self,
         env: &mut Env,
+        flow: &mut Flow,
         ends: (SocketAddr, SocketAddr),
         on_host: bool,
         body: Body,
     ) {
-        let flow = self.kernel.flow();
         let (path, ordinal) = (flow.path, flow.ordinal);
         flow.ordinal = ordinal.wrapping_add(1);
         env.event(Kind::Send, path, u64::from(ordinal), 0, 0);

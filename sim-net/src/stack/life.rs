@@ -12,7 +12,7 @@ use sim_core::backend::Readiness;
 /// How long TIME_WAIT lasts on Linux: not twice the greatest segment lifetime but a constant.
 pub(super) const TIME_WAIT_NS: u64 = 60_000_000_000;
 
-impl Stack {
+impl Stack<'_> {
     /// Does what a step of a connection left to do.
     #[inline]
     pub(super) fn settle(&mut self, env: &Env, id: SocketId, duty: Duty) {
@@ -42,7 +42,7 @@ impl Stack {
             if let Some(listening) = &mut listener.listener {
                 listening.queue.push_back(id);
             }
-            listener.wake(&mut self.io, Readiness::IN);
+            listener.wake(self.io, Readiness::IN);
         }
     }
 
@@ -52,7 +52,7 @@ impl Stack {
         let owner = connection.owner;
         if core::mem::take(&mut connection.binding.paired) {
             let (local, remote) = (connection.local, connection.remote);
-            self.pairs.remove(id, &local, &remote);
+            self.tables.pairs.remove(id, &local, &remote);
         }
         let gone = matches!(owner, Owner::Nobody | Owner::Listener(_));
         self.release_port(id, gone);
@@ -70,11 +70,11 @@ impl Stack {
         let class = connection.binding.class;
         self.leave_tables(id);
         if let Some(class) = class {
-            self.tcp_ports.hold(local.port(), class);
+            self.tables.tcp_ports.hold(local.port(), class);
         }
         let entry = TimeWait { local, remote, snd_nxt, rcv_nxt, window, since, until, class };
-        let waiting = self.slab.insert(|_| Entry::TimeWait(Box::new(entry)));
-        self.pairs.insert(waiting, &local, &remote);
+        let waiting = self.slab.insert(self.own.host, |_| Entry::TimeWait(Box::new(entry)));
+        self.tables.pairs.insert(waiting, &local, &remote);
         self.io.out.timers.push((waiting, until));
     }
 
@@ -83,9 +83,9 @@ impl Stack {
         let Some(Entry::TimeWait(waiting)) = self.slab.remove(id) else {
             panic!("{id:?} ends its TIME_WAIT once");
         };
-        self.pairs.remove(id, &waiting.local, &waiting.remote);
+        self.tables.pairs.remove(id, &waiting.local, &waiting.remote);
         if let Some(class) = waiting.class {
-            self.tcp_ports.release(waiting.local.port(), &class);
+            self.tables.tcp_ports.release(waiting.local.port(), &class);
         }
         waiting.snd_nxt
     }
@@ -98,11 +98,11 @@ impl Stack {
         }
         let port = listener.local.port();
         let queue = listener.listener.take().map(|listener| listener.queue).unwrap_or_default();
-        self.tcp_ports.shut(port, id);
+        self.tables.tcp_ports.shut(port, id);
         for child in queue {
             if let Ok(connection) = self.slab.tcp(child) {
                 connection.owner = Owner::Nobody;
-                let duty = connection.abort(env, &mut self.io);
+                let duty = connection.abort(env, self.io);
                 self.settle(env, child, duty);
             }
         }

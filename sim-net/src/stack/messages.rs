@@ -40,7 +40,7 @@ impl Wish {
     }
 }
 
-impl Stack {
+impl Stack<'_> {
     /// Sends a message (sendmsg(2)): on a datagram socket as one datagram, or as several of the size that
     /// [`Control::SegmentSize`] or the socket's option says.
     ///
@@ -77,7 +77,7 @@ impl Stack {
 
     /// The same way from another of the host's addresses.
     fn leave_from(&self, ip: IpAddr, ends: &Ends) -> Result<Ends> {
-        if !is_local(&self.addrs, ip) || ip.is_ipv4() != ends.dst().is_ipv4() {
+        if !is_local(&self.own.addrs, ip) || ip.is_ipv4() != ends.dst().is_ipv4() {
             return Err(Errno::EINVAL);
         }
         let source = self.source_from(ip, ends.dst().ip())?;

@@ -1,13 +1,15 @@
-//! One host's network stack: its sockets, its ports, and who gets an arriving packet.
+//! The network stacks of a world's hosts: sockets, ports, and who gets an arriving packet.
 //!
 //! The calls are those of socket(2) and its family, non-blocking, with a [`SocketId`] for the
-//! descriptor. After every call the caller drains [`Stack::out`]: packets for other hosts, events that
-//! wake waiters, and timers to be set.
+//! descriptor, made on one host's [`Stack`]. After every call the caller drains [`Stacks::out`]: packets for
+//! other hosts, events that wake waiters, and timers to be set.
 //!
+//! - What hosts have in common is kept once, in [`Stacks`], and lent to a [`Stack`] for the time of a call: the places of
+//!   sockets, packets to be filled again, what calls put out. A host that nobody talks to is its name and addresses.
 //! - Packets to this host's own addresses are delivered before the call returns, without a delay, as
 //!   Linux's loopback does in its soft interrupt.
 //! - A [`SocketId`] means nothing after [`Stack::close`], even while the connection lives on.
-//! - A crash is [`Stack::power_off`]: nothing is sent, nobody is told.
+//! - A crash is [`Stack::power_off`]: nothing is sent, nobody is told, and nothing is heard until [`Stack::power_on`].
 
 mod address_rules;
 mod bind;
@@ -20,30 +22,29 @@ mod options;
 mod ports;
 mod rare;
 mod report;
+mod stacks;
 mod table;
 
 pub use io::Out;
 pub use report::Connection;
+pub use stacks::{Stack, Stacks};
 pub use table::SocketId;
 
-use io::Kernel;
 pub(crate) use io::{Io, is_local};
 pub(crate) use options::{MIN_RECEIVE_BUFFER_BYTES, MIN_SEND_BUFFER_BYTES, Options, doubled};
 pub(crate) use ports::Binding;
 
 use crate::address::{Addrs, shown};
-use crate::buffer::Pool;
 use crate::packet::{Flow, Packet};
 use crate::tcp::{self, Duty, State};
 use crate::udp::Datagrams;
-use ports::Ports;
-use sim_core::backend::{Domain, Readiness, Received, RecvFlags, Shutdown, SocketKind};
+use sim_core::backend::{Domain, Received, RecvFlags, Shutdown, SocketKind};
 use sim_core::choice::Path;
 use sim_core::trace::Kind;
 use sim_core::{Env, Errno, Result};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use table::{Entry, Pairs, Slab};
+use std::net::SocketAddr;
+use table::Entry;
 
 /// The most connections that may wait for accept(2), whatever listen(2) asks for (`somaxconn`).
 const MAX_BACKLOG: u32 = 4096;
@@ -61,69 +62,22 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// One host's sockets.
-#[derive(Debug)]
-pub struct Stack {
-    addrs: Addrs,
-    slab: Slab,
-    pairs: Pairs,
-    tcp_ports: Ports,
-    udp_ports: Ports,
-    max_backlog: u32,
-    io: Io,
-}
-
-impl Stack {
-    /// The stack of a host with these addresses; 127.0.0.0/8 and ::1 belong to every host.
-    #[must_use]
-    pub fn new(env: &mut Env, host_path: Path, addrs: impl Into<Addrs>) -> Self {
-        let kernel = host_path.child("kernel", 0);
-        env.choices.names.note(kernel, host_path, "kernel", 0);
-        let kernel = Kernel::new(kernel);
-        Self {
-            addrs: addrs.into(),
-            slab: Slab::default(),
-            pairs: Pairs::default(),
-            tcp_ports: Ports::new(),
-            udp_ports: Ports::new(),
-            max_backlog: MAX_BACKLOG,
-            io: Io {
-                out: Out::default(),
-                local: VecDeque::new(),
-                spare: Vec::new(),
-                pool: Pool::default(),
-                kernel,
-            },
-        }
-    }
-
-    /// The host's addresses, without loopback.
-    #[must_use]
-    pub fn addresses(&self) -> &[IpAddr] {
-        &self.addrs
-    }
-
+impl Stack<'_> {
     /// Changes the host's addresses. Connections of an address that went stay, and hear nothing.
     pub fn set_addresses(&mut self, addrs: impl Into<Addrs>) {
-        self.addrs = addrs.into();
-        self.slab.datagram_sockets().for_each(|socket| socket.way = None);
+        self.own.addrs = addrs.into();
+        self.slab.datagram_sockets(self.own.host).for_each(|socket| socket.way = None);
     }
 
     /// Changes which ports are given to sockets that name none (`ip_local_port_range`).
     pub fn set_port_range(&mut self, range: core::ops::RangeInclusive<u16>) {
-        self.tcp_ports.set_range(range.clone());
-        self.udp_ports.set_range(range);
+        self.tables.tcp_ports.set_range(range.clone());
+        self.tables.udp_ports.set_range(range);
     }
 
     /// Changes the greatest backlog of listeners to come (`somaxconn`).
     pub fn set_max_backlog(&mut self, connections: u32) {
-        self.max_backlog = connections;
-    }
-
-    /// What the calls have brought about since it was last drained.
-    #[inline]
-    pub fn out(&mut self) -> &mut Out {
-        &mut self.io.out
+        self.own.max_backlog = connections;
     }
 
     /// Takes every packet out of [`Out::packets`], with its flow.
@@ -141,12 +95,6 @@ impl Stack {
         }
     }
 
-    /// Takes back the box of a packet that this stack has sent and that has arrived, to be filled again.
-    #[inline]
-    pub fn recycle(&mut self, packet: Box<Packet>) {
-        self.io.recycle(packet);
-    }
-
     /// The flow of a packet in [`Out::packets`], for [`Fabric::transit`](crate::Fabric::transit). Packets of
     /// no socket, and of one that is gone by now, share the kernel's.
     #[inline]
@@ -154,7 +102,7 @@ impl Stack {
         match id.and_then(|id| self.slab.get_mut(id)) {
             Some(Entry::Tcp(connection)) => &mut connection.flow,
             Some(Entry::Udp(socket)) => &mut socket.flow,
-            _ => self.io.kernel.flow(),
+            _ => self.tables.kernel_flow(self.own.path),
         }
     }
 
@@ -174,7 +122,7 @@ impl Stack {
         }
         let flow = Flow::new(path);
         let options = Options::new(kind);
-        Ok(self.slab.insert(|id| match kind {
+        Ok(self.slab.insert(self.own.host, |id| match kind {
             SocketKind::Stream => Entry::Tcp(Box::new(tcp::Connection::new(
                 id,
                 domain,
@@ -203,12 +151,12 @@ impl Stack {
             }
             self.check_may_listen(id)?;
         }
-        let backlog = backlog.min(self.max_backlog) as usize;
+        let backlog = backlog.min(self.own.max_backlog) as usize;
         let connection = self.slab.tcp(id)?;
         connection.listen(backlog);
         if !was_listening {
             let port = connection.local.port();
-            self.tcp_ports.open(port, id);
+            self.tables.tcp_ports.open(port, id);
             self.reclassify(id);
         }
         Ok(())
@@ -248,13 +196,13 @@ impl Stack {
     fn connect_stream(&mut self, env: &mut Env, id: SocketId, addr: SocketAddr) -> Result<()> {
         let (local, remote) = self.stream_route(id, addr)?;
         let (local, floor) = self.claim_pair(env, id, local, remote)?;
-        let on_host = is_local(&self.addrs, remote.ip());
+        let on_host = is_local(&self.own.addrs, remote.ip());
         let connection = self.slab.tcp(id)?;
         connection.on_host = on_host;
         connection.pair(local, remote);
-        self.pairs.insert(id, &local, &remote);
+        self.tables.pairs.insert(id, &local, &remote);
         let iss = env.now.as_nanos().max(floor);
-        self.slab.tcp(id)?.connect(env, &mut self.io, iss);
+        self.slab.tcp(id)?.connect(env, self.io, iss);
         Err(Errno::EINPROGRESS)
     }
 
@@ -266,8 +214,8 @@ impl Stack {
                 let connection = self.slab.tcp(id)?;
                 let duty = match connection.state {
                     State::Closed => Duty::Nothing,
-                    State::Listen => connection.vanish(&mut self.io),
-                    _ => connection.reset(env, &mut self.io),
+                    State::Listen => connection.vanish(self.io),
+                    _ => connection.reset(env, self.io),
                 };
                 connection.forget();
                 self.settle(env, id, duty);
@@ -280,11 +228,10 @@ impl Stack {
     }
 
     /// Sends on a connected socket (send(2)): how many bytes were taken.
-    #[inline]
     pub fn send(&mut self, env: &mut Env, id: SocketId, data: &[u8]) -> Result<usize> {
         match self.slab.get_mut(id) {
             Some(Entry::Tcp(connection)) => {
-                let mut done = connection.send(env, &mut self.io, data)?;
+                let mut done = connection.send(env, self.io, data)?;
                 if connection.on_host {
                     done += self.send_rest(env, id, &data[done..]);
                 }
@@ -304,7 +251,7 @@ impl Stack {
             if connection.error.is_some() {
                 break;
             }
-            let Ok(sent) = connection.send(env, &mut self.io, &data[done..]) else { break };
+            let Ok(sent) = connection.send(env, self.io, &data[done..]) else { break };
             done += sent;
             self.deliver_local(env);
         }
@@ -312,7 +259,6 @@ impl Stack {
     }
 
     /// Receives on a connected socket (recv(2)): 0 is the end of the stream.
-    #[inline]
     pub fn recv(
         &mut self,
         env: &mut Env,
@@ -321,7 +267,7 @@ impl Stack {
         flags: RecvFlags,
     ) -> Result<usize> {
         let answer = match self.slab.get_mut(id) {
-            Some(Entry::Tcp(connection)) => connection.recv(env, &mut self.io, into, flags),
+            Some(Entry::Tcp(connection)) => connection.recv(env, self.io, into, flags),
             Some(Entry::Udp(socket)) => socket.recv(into, flags).map(|received| received.len),
             _ => Err(Errno::EBADF),
         };
@@ -366,70 +312,15 @@ impl Stack {
                 if how != Shutdown::Write {
                     self.stop_listening(env, id);
                 }
-                let (answer, duty) = self.slab.tcp(id)?.shutdown(env, &mut self.io, how);
+                let (answer, duty) = self.slab.tcp(id)?.shutdown(env, self.io, how);
                 self.settle(env, id, duty);
                 answer
             }
-            Some(Entry::Udp(socket)) => socket.shutdown(&mut self.io, how),
+            Some(Entry::Udp(socket)) => socket.shutdown(self.io, how),
             _ => Err(Errno::EBADF),
         };
         self.deliver_local(env);
         answer
-    }
-
-    /// The socket's own address (getsockname(2)).
-    pub fn local_addr(&mut self, _env: &mut Env, id: SocketId) -> Result<SocketAddr> {
-        match self.slab.get(id) {
-            Some(Entry::Tcp(connection)) => Ok(shown(connection.local, connection.domain)),
-            Some(Entry::Udp(socket)) => Ok(shown(socket.local, socket.domain)),
-            _ => Err(Errno::EBADF),
-        }
-    }
-
-    /// The peer's address (getpeername(2)): `ENOTCONN` without one.
-    pub fn peer_addr(&mut self, _env: &mut Env, id: SocketId) -> Result<SocketAddr> {
-        match self.slab.get(id) {
-            Some(Entry::Tcp(connection)) => match connection.state {
-                State::Closed | State::SynSent | State::Listen => Err(Errno::ENOTCONN),
-                _ => Ok(shown(connection.remote, connection.domain)),
-            },
-            Some(Entry::Udp(socket)) => {
-                socket.remote.map(|remote| shown(remote, socket.domain)).ok_or(Errno::ENOTCONN)
-            }
-            _ => Err(Errno::EBADF),
-        }
-    }
-
-    /// How many bytes can be read now (`FIONREAD`): of a datagram socket, those of its first datagram.
-    pub fn readable_bytes(&mut self, _env: &mut Env, id: SocketId) -> Result<usize> {
-        match self.slab.get(id) {
-            Some(Entry::Tcp(connection)) if connection.state == State::Listen => Err(Errno::EINVAL),
-            Some(Entry::Tcp(connection)) => Ok(connection.rcv.buffer.len()),
-            Some(Entry::Udp(socket)) => Ok(socket.first_len()),
-            _ => Err(Errno::EBADF),
-        }
-    }
-
-    /// How many bytes of a stream its peer has not acknowledged (`SIOCOUTQ`); `EINVAL` for a listener. A datagram is with
-    /// the network at once.
-    pub fn unsent_bytes(&self, id: SocketId) -> Result<usize> {
-        match self.slab.get(id) {
-            Some(Entry::Tcp(connection)) if connection.state == State::Listen => Err(Errno::EINVAL),
-            Some(Entry::Tcp(connection)) => Ok(connection.snd.buffer.len()),
-            Some(Entry::Udp(_)) => Ok(0),
-            _ => Err(Errno::EBADF),
-        }
-    }
-
-    /// What the socket is ready for now (poll(2)). Nothing for one that is gone.
-    #[inline]
-    #[must_use]
-    pub fn readiness(&self, id: SocketId) -> Readiness {
-        match self.slab.get(id) {
-            Some(Entry::Tcp(connection)) => connection.readiness(),
-            Some(Entry::Udp(socket)) => socket.readiness(),
-            _ => Readiness::NONE,
-        }
     }
 
     /// The last descriptor is gone (close(2)): the connection lives on until the peer has everything.
@@ -438,7 +329,7 @@ impl Stack {
             Some(Entry::Tcp(_)) => {
                 self.stop_listening(env, id);
                 if let Ok(connection) = self.slab.tcp(id) {
-                    let duty = connection.close(env, &mut self.io);
+                    let duty = connection.close(env, self.io);
                     self.settle(env, id, duty);
                 }
             }
@@ -448,19 +339,12 @@ impl Stack {
         self.deliver_local(env);
     }
 
-    /// Takes in a packet that arrived for this host. What is left of the packet means nothing.
-    #[inline]
-    pub fn receive(&mut self, env: &mut Env, packet: &mut Packet) {
-        self.deliver(env, packet);
-        self.deliver_local(env);
-    }
-
     /// A timer of [`Out::timers`] ran out. It may be early or of a socket that is gone: then nothing happens.
     pub fn timer(&mut self, env: &mut Env, id: SocketId) {
         match self.slab.get_mut(id) {
             Some(Entry::Tcp(connection)) => {
                 env.event(Kind::KernelTimer, connection.flow.path, id.index() as u64, 0, 0);
-                let duty = connection.timer(env, &mut self.io);
+                let duty = connection.timer(env, self.io);
                 self.settle(env, id, duty);
             }
             Some(Entry::TimeWait(waiting)) if env.now >= waiting.until => {
@@ -479,7 +363,7 @@ impl Stack {
     /// `EHOSTUNREACH` in 3.06 s, when the neighbour look-up would have given up.
     pub fn unreachable(&mut self, env: &mut Env, id: SocketId) {
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id) {
-            connection.unreachable(env, &mut self.io);
+            connection.unreachable(env, self.io);
         }
     }
 
@@ -488,22 +372,27 @@ impl Stack {
         if let Some(Entry::Tcp(connection)) = self.slab.get_mut(id)
             && !matches!(connection.state, State::Closed | State::Listen)
         {
-            let duty = connection.reset(env, &mut self.io);
+            let duty = connection.reset(env, self.io);
             self.settle(env, id, duty);
         }
         self.deliver_local(env);
     }
 
-    /// The host loses power: every socket vanishes, and nothing is sent.
+    /// The host loses power: every socket vanishes, nothing is sent, and nothing is heard.
     pub fn power_off(&mut self) {
-        self.slab.clear();
-        self.pairs.clear();
-        self.tcp_ports.clear();
-        self.udp_ports.clear();
+        self.own.is_on = false;
+        self.slab.clear(self.own.host);
+        self.tables.pairs.clear();
+        self.tables.tcp_ports.clear();
+        self.tables.udp_ports.clear();
         self.io.local.clear();
         let Out { packets, ready, timers } = &mut self.io.out;
         packets.clear();
         ready.clear();
         timers.clear();
+    }
+    /// The host has power again, and nothing of before.
+    pub fn power_on(&mut self) {
+        self.own.is_on = true;
     }
 }

@@ -19,20 +19,21 @@ pub(crate) const MIN_RECEIVE_BUFFER_BYTES: u32 = 2304;
 /// What a stream says of its segments before it is connected (`TCP_MSS_DEFAULT`).
 const UNCONNECTED_SEGMENT_BYTES: u32 = 536;
 
-/// The options of a socket.
+/// The options of a socket. In the order in which they stand here: what every segment asks for comes first.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Options {
-    pub(crate) reuse_addr: bool,
-    pub(crate) reuse_port: bool,
-    pub(crate) keep_alive: bool,
-    pub(crate) broadcast: bool,
-    pub(crate) linger: Option<Duration>,
     pub(crate) send_buffer: u32,
     pub(crate) receive_buffer: u32,
     /// The program set the size, so it is not tuned.
     pub(crate) send_buffer_fixed: bool,
     pub(crate) receive_buffer_fixed: bool,
     pub(crate) no_delay: bool,
+    pub(crate) reuse_addr: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) broadcast: bool,
+    pub(crate) linger: Option<Duration>,
     /// Zero is the system's own patience.
     pub(crate) user_timeout: Duration,
     /// 0 is the system's own number.
@@ -179,7 +180,7 @@ const fn name_of(option: &SocketOption) -> Option<OptionName> {
     })
 }
 
-impl Stack {
+impl Stack<'_> {
     /// Sets a socket option (setsockopt(2)). An option that a socket of this kind or family does not
     /// have answers `ENOPROTOOPT`; a value out of range, `EINVAL`.
     pub fn set_option(&mut self, env: &mut Env, id: SocketId, option: SocketOption) -> Result<()> {
@@ -210,11 +211,11 @@ impl Stack {
                 SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => {
                     connection.set_keepalive(env);
                 }
-                SocketOption::NoDelay(_) => connection.push(env, &mut self.io),
-                SocketOption::QuickAck(on) => connection.set_quick_ack(env, &mut self.io, on),
+                SocketOption::NoDelay(_) => connection.push(env, self.io),
+                SocketOption::QuickAck(on) => connection.set_quick_ack(env, self.io, on),
                 _ => {}
             }
-            connection.arm(&mut self.io);
+            connection.arm(self.io);
         }
         self.deliver_local(env);
         Ok(())
@@ -307,14 +308,14 @@ impl Stack {
     pub(super) fn reclassify(&mut self, id: SocketId) {
         let (ports, port, binding, options, listening) = match self.slab.get_mut(id) {
             Some(Entry::Tcp(c)) => (
-                &mut self.tcp_ports,
+                &mut self.tables.tcp_ports,
                 c.local.port(),
                 &mut c.binding,
                 &c.options,
                 c.state == State::Listen,
             ),
             Some(Entry::Udp(s)) => {
-                (&mut self.udp_ports, s.local.port(), &mut s.binding, &s.options, false)
+                (&mut self.tables.udp_ports, s.local.port(), &mut s.binding, &s.options, false)
             }
             _ => return,
         };

@@ -1,8 +1,11 @@
-//! What a report or a test wants to know of a stack.
+//! What there is to know of a socket, and of a host's: nothing here changes anything.
 
 use super::table::Entry;
-use super::{SocketId, Stack};
+use super::{SocketId, Stacks};
+use crate::address::shown;
 use crate::tcp::State;
+use sim_core::backend::Readiness;
+use sim_core::{Errno, HostId, Result};
 use std::net::SocketAddr;
 
 /// One line of a listing, as in `/proc/net/tcp`.
@@ -18,11 +21,11 @@ pub struct Connection {
     pub state: State,
 }
 
-impl Stack {
-    /// Every TCP connection and listener, in order of places; closed sockets are left out.
+impl Stacks {
+    /// Every TCP connection and listener of a host, in order of places; closed sockets are left out.
     #[must_use]
-    pub fn connections(&self) -> Vec<Connection> {
-        let entries = self.slab.iter().filter_map(|(id, entry)| match entry {
+    pub fn connections(&self, host: HostId) -> Vec<Connection> {
+        let entries = self.slab.of_host(host).filter_map(|(id, entry)| match entry {
             Entry::Tcp(c) if c.state != State::Closed => {
                 let remote = if c.state == State::Listen {
                     SocketAddr::new(c.local.ip(), 0)
@@ -39,10 +42,10 @@ impl Stack {
         entries.collect()
     }
 
-    /// How many sockets, connections nobody holds and entries in TIME_WAIT there are.
+    /// How many sockets, connections nobody holds and entries in TIME_WAIT a host has.
     #[must_use]
-    pub fn entries(&self) -> usize {
-        self.slab.iter().count()
+    pub fn entries(&self, host: HostId) -> usize {
+        self.slab.of_host(host).count()
     }
 
     /// The state of a TCP socket; `None` for another or one that is gone.
@@ -75,6 +78,61 @@ impl Stack {
                 format!("tcp {} -> {} TIME_WAIT", waiting.local, waiting.remote)
             }
             None => String::from("no socket"),
+        }
+    }
+
+    /// The socket's own address (getsockname(2)).
+    pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr> {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) => Ok(shown(connection.local, connection.domain)),
+            Some(Entry::Udp(socket)) => Ok(shown(socket.local, socket.domain)),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// The peer's address (getpeername(2)): `ENOTCONN` without one.
+    pub fn peer_addr(&self, id: SocketId) -> Result<SocketAddr> {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) => match connection.state {
+                State::Closed | State::SynSent | State::Listen => Err(Errno::ENOTCONN),
+                _ => Ok(shown(connection.remote, connection.domain)),
+            },
+            Some(Entry::Udp(socket)) => {
+                socket.remote.map(|remote| shown(remote, socket.domain)).ok_or(Errno::ENOTCONN)
+            }
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// How many bytes can be read now (`FIONREAD`): of a datagram socket, those of its first datagram.
+    pub fn readable_bytes(&self, id: SocketId) -> Result<usize> {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) if connection.state == State::Listen => Err(Errno::EINVAL),
+            Some(Entry::Tcp(connection)) => Ok(connection.rcv.buffer.len()),
+            Some(Entry::Udp(socket)) => Ok(socket.first_len()),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// How many bytes of a stream its peer has not acknowledged (`SIOCOUTQ`); `EINVAL` for a listener. A datagram is with
+    /// the network at once.
+    pub fn unsent_bytes(&self, id: SocketId) -> Result<usize> {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) if connection.state == State::Listen => Err(Errno::EINVAL),
+            Some(Entry::Tcp(connection)) => Ok(connection.snd.buffer.len()),
+            Some(Entry::Udp(_)) => Ok(0),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// What the socket is ready for now (poll(2)). Nothing for one that is gone.
+    #[inline]
+    #[must_use]
+    pub fn readiness(&self, id: SocketId) -> Readiness {
+        match self.slab.get(id) {
+            Some(Entry::Tcp(connection)) => connection.readiness(),
+            Some(Entry::Udp(socket)) => socket.readiness(),
+            _ => Readiness::NONE,
         }
     }
 }

@@ -1,17 +1,20 @@
-//! The sockets of a host: a slab with generations, and the connections by their two addresses.
+//! The sockets of a world: a slab with generations; and the connections of a host by their two addresses.
+//!
+//! One slab for all hosts, since a packet names the place of its socket, and a world of many hosts would otherwise look
+//! for that place in as many tables.
 
 use crate::packet::Ends;
-use crate::tcp::Connection;
+use crate::tcp::{Connection, HOT_LINES};
 use crate::udp::Datagrams;
 use core::fmt;
 use sim_core::choice::mix;
-use sim_core::{Errno, Result};
+use sim_core::{Errno, HostId, Result, prefetch};
 use sim_time::Instant;
 use std::net::SocketAddr;
 
 use super::ports::Class;
 
-/// A socket of one [`Stack`](super::Stack): its place in the slab and the generation of that place.
+/// A socket of [`Stacks`](super::Stacks): its place in the slab and the generation of that place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId {
     index: u32,
@@ -67,8 +70,15 @@ pub(crate) enum Entry {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
+    /// Whose socket it is.
+    host: HostId,
+    /// What the caller keeps of it; see [`Stacks::hold`](super::Stacks::hold).
+    holder: u64,
     entry: Option<Entry>,
 }
+
+/// The holder of a socket that the caller has said nothing of.
+pub(super) const NO_HOLDER: u64 = u64::MAX;
 
 /// The slab.
 #[derive(Debug, Default)]
@@ -79,14 +89,18 @@ pub(crate) struct Slab {
 
 impl Slab {
     /// Puts in what `make` makes of its id.
-    pub(crate) fn insert(&mut self, make: impl FnOnce(SocketId) -> Entry) -> SocketId {
+    pub(crate) fn insert(
+        &mut self,
+        host: HostId,
+        make: impl FnOnce(SocketId) -> Entry,
+    ) -> SocketId {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, entry: None });
+            self.slots.push(Slot { generation: 0, host, holder: NO_HOLDER, entry: None });
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[index as usize];
         let id = SocketId { index, generation: slot.generation };
-        slot.entry = Some(make(id));
+        (slot.host, slot.holder, slot.entry) = (host, NO_HOLDER, Some(make(id)));
         id
     }
 
@@ -111,6 +125,13 @@ impl Slab {
     pub(crate) fn get_mut(&mut self, id: SocketId) -> Option<&mut Entry> {
         let slot = self.slots.get_mut(id.index())?;
         if slot.generation == id.generation { slot.entry.as_mut() } else { None }
+    }
+
+    /// What the caller keeps of a socket.
+    #[inline]
+    pub(super) fn holder(&mut self, id: SocketId) -> Option<&mut u64> {
+        let slot = self.slots.get_mut(id.index())?;
+        if slot.generation == id.generation { Some(&mut slot.holder) } else { None }
     }
 
     #[inline]
@@ -148,43 +169,57 @@ impl Slab {
         }
     }
 
-    /// The connection in a place, if what arrives is between its two ends.
+    /// The connection in a place, if it is `host`'s and what arrives is between its two ends.
     #[inline]
     pub(crate) fn connection_at(
         &mut self,
+        host: HostId,
         place: u32,
         arriving: &Ends,
     ) -> Option<(SocketId, &mut Connection)> {
         let slot = self.slots.get_mut(place as usize)?;
         let id = SocketId { index: place, generation: slot.generation };
         match &mut slot.entry {
-            Some(Entry::Tcp(connection)) if connection.binding.paired => {
+            Some(Entry::Tcp(connection)) if slot.host == host && connection.binding.paired => {
                 connection.ends.is_way_back_of(arriving).then_some((id, connection))
             }
             _ => None,
         }
     }
 
-    /// Every entry, in order of places.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketId, &Entry)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+    /// Asks for the memory of the connection in a place, if it is `host`'s; what the caller keeps of it.
+    #[inline]
+    pub(super) fn get_ready(&self, host: HostId, place: u32) -> Option<u64> {
+        let slot = self.slots.get(place as usize).filter(|slot| slot.host == host)?;
+        if let Some(Entry::Tcp(connection)) = &slot.entry {
+            prefetch(&**connection, HOT_LINES);
+        }
+        Some(slot.holder)
+    }
+
+    /// Every entry of a host, in order of places.
+    pub(crate) fn of_host(&self, host: HostId) -> impl Iterator<Item = (SocketId, &Entry)> {
+        self.slots.iter().enumerate().filter_map(move |(index, slot)| {
             let id = SocketId { index: index as u32, generation: slot.generation };
-            slot.entry.as_ref().map(|entry| (id, entry))
+            slot.entry.as_ref().filter(|_| slot.host == host).map(|entry| (id, entry))
         })
     }
 
-    /// Every datagram socket, in order of places.
-    pub(crate) fn datagram_sockets(&mut self) -> impl Iterator<Item = &mut Datagrams> {
-        self.slots.iter_mut().filter_map(|slot| match &mut slot.entry {
-            Some(Entry::Udp(socket)) => Some(&mut **socket),
+    /// Every datagram socket of a host, in order of places.
+    pub(crate) fn datagram_sockets(
+        &mut self,
+        host: HostId,
+    ) -> impl Iterator<Item = &mut Datagrams> {
+        self.slots.iter_mut().filter_map(move |slot| match &mut slot.entry {
+            Some(Entry::Udp(socket)) if slot.host == host => Some(&mut **socket),
             _ => None,
         })
     }
 
-    /// Removes everything; no id of before means anything afterwards.
-    pub(crate) fn clear(&mut self) {
+    /// Removes everything of a host; no id of before means anything afterwards.
+    pub(crate) fn clear(&mut self, host: HostId) {
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            if slot.entry.take().is_some() {
+            if slot.host == host && slot.entry.take().is_some() {
                 slot.generation = slot.generation.wrapping_add(1);
                 self.free.push(index as u32);
             }
@@ -334,7 +369,7 @@ mod tests {
                 let remote = SocketAddr::from(([10, 0, 0, 2], port));
                 match (kind, model.get(&port).copied()) {
                     (0 | 1, None) => {
-                        let id = slab.insert(|_| time_wait(local, remote));
+                        let id = slab.insert(HostId::ROOT, |_| time_wait(local, remote));
                         pairs.insert(id, &local, &remote);
                         model.insert(port, id);
                     }
@@ -357,13 +392,15 @@ mod tests {
     fn a_stale_id_finds_nothing() {
         let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
         let mut slab = Slab::default();
-        let first = slab.insert(|_| time_wait(any, any));
+        let first = slab.insert(HostId::ROOT, |_| time_wait(any, any));
         slab.remove(first);
-        let second = slab.insert(|_| time_wait(any, any));
+        let second = slab.insert(HostId::ROOT, |_| time_wait(any, any));
         assert_eq!(first.index(), second.index());
         assert!(slab.get(first).is_none() && slab.get(second).is_some());
         assert_eq!(SocketId::from_bits(second.to_bits()), second);
-        slab.clear();
+        slab.clear(HostId::new(1));
+        assert!(slab.get(second).is_some(), "another host keeps its sockets");
+        slab.clear(HostId::ROOT);
         assert!(slab.get(second).is_none());
     }
 }

@@ -63,6 +63,9 @@ impl Shut {
     pub(crate) const BOTH: Self = Self { read: true, write: true };
 }
 
+/// The lines of the cache at the head of a [`Connection`] that a segment touches.
+pub(crate) const HOT_LINES: usize = 10;
+
 /// A stream socket and its connection.
 ///
 /// In the order in which it stands here: what every segment touches comes first, together, since a world of many hosts finds
@@ -88,8 +91,8 @@ pub(crate) struct Connection {
     pub(crate) snd: Sending,
     pub(crate) rcv: Receiving,
     pub(crate) flow: Flow,
-    pub(crate) binding: Binding,
     pub(crate) options: Options,
+    pub(crate) binding: Binding,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     pub(crate) domain: Domain,

@@ -30,10 +30,8 @@ pub(crate) struct Receiving {
     /// The right edge of the window as last told.
     pub(crate) edge: u64,
     pub(crate) buffer: ReceiveBuffer,
-    /// Segments beyond `nxt`, by their first number.
-    ahead: BTreeMap<u64, Payload>,
-    /// The number of a FIN beyond `nxt`.
-    fin_ahead: Option<u64>,
+    /// What waits out of order. Apart and made when needed, since most connections never see any.
+    ahead: Option<Box<Ahead>>,
     /// An acknowledgement is due with the end of this step.
     pub(crate) ack_now: bool,
     /// Acknowledgements still to be sent at once.
@@ -48,6 +46,15 @@ pub(crate) struct Receiving {
     read_since_growth: u64,
 }
 
+/// What has come before its turn.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// Segments beyond `nxt`, by their first number.
+    segments: BTreeMap<u64, Payload>,
+    /// The number of a FIN at `nxt` or beyond.
+    fin: Option<u64>,
+}
+
 impl Receiving {
     pub(crate) fn new() -> Self {
         Self {
@@ -55,8 +62,7 @@ impl Receiving {
             acked: 0,
             edge: 0,
             buffer: ReceiveBuffer::default(),
-            ahead: BTreeMap::new(),
-            fin_ahead: None,
+            ahead: None,
             ack_now: false,
             quick: QUICK_ACKS,
             interactive: false,
@@ -74,13 +80,12 @@ impl Receiving {
     /// Whether nothing waits out of order.
     #[inline]
     pub(crate) fn is_contiguous(&self) -> bool {
-        self.ahead.is_empty() && self.fin_ahead.is_none()
+        self.ahead.is_none()
     }
 
     /// Drops what waits out of order: nothing will fill the holes.
     pub(crate) fn clear_ahead(&mut self) {
-        self.ahead.clear();
-        self.fin_ahead = None;
+        self.ahead = None;
     }
 
     /// The window to tell, for a buffer of `capacity` bytes of data; moves the edge.
@@ -249,10 +254,11 @@ impl Connection {
             self.keep_ahead(seq, payload);
         }
         if fin && end <= self.rcv.edge && end >= self.rcv.nxt {
-            self.rcv.fin_ahead = Some(end);
+            self.rcv.ahead.get_or_insert_default().fin = Some(end);
         }
-        self.rcv.ack_now |= !self.rcv.ahead.is_empty();
-        self.rcv.fin_ahead == Some(self.rcv.nxt)
+        let Some(ahead) = &self.rcv.ahead else { return false };
+        self.rcv.ack_now |= !ahead.segments.is_empty();
+        ahead.fin == Some(self.rcv.nxt)
     }
 
     /// The part of a segment that is new and fits the window.
@@ -269,7 +275,7 @@ impl Connection {
         if payload.is_empty() || seq <= self.rcv.nxt {
             return;
         }
-        let kept = self.rcv.ahead.entry(seq).or_default();
+        let kept = self.rcv.ahead.get_or_insert_default().segments.entry(seq).or_default();
         if kept.len() < payload.len() {
             *kept = payload;
         }
@@ -277,7 +283,8 @@ impl Connection {
 
     /// Moves what has become contiguous out of the waiting segments.
     fn join_ahead(&mut self, env: &Env, io: &mut Io) {
-        while let Some(first) = self.rcv.ahead.first_entry()
+        while let Some(ahead) = &mut self.rcv.ahead
+            && let Some(first) = ahead.segments.first_entry()
             && *first.key() <= self.rcv.nxt
         {
             let (seq, payload) = first.remove_entry();
@@ -285,6 +292,14 @@ impl Connection {
             if !new.is_empty() {
                 self.take_in_order(env, io, &mut new);
             }
+        }
+        if self
+            .rcv
+            .ahead
+            .as_ref()
+            .is_some_and(|ahead| ahead.segments.is_empty() && ahead.fin.is_none())
+        {
+            self.rcv.ahead = None;
         }
     }
 }

@@ -71,7 +71,8 @@ pub(crate) struct Sending {
     /// whether the socket is writable sets it too, as poll does on Linux, hence the cell.
     pub(crate) wants_room: Cell<bool>,
     duplicate_acks: u8,
-    recovery: Option<Recovery>,
+    /// Apart, since most connections lose nothing.
+    recovery: Option<Box<Recovery>>,
     /// A segment whose round trip is being timed: its end, and when it was sent.
     timed: Option<(u64, Instant)>,
 }
@@ -279,7 +280,8 @@ impl Connection {
     /// All that was transmitted may be missing: sends the first of it again, and the rest as answers come.
     pub(crate) fn resend_all(&mut self, env: &mut Env, io: &mut Io) {
         let next = self.resend(env, io, self.snd.una);
-        self.snd.recovery = Some(Recovery { until: self.snd.nxt, next, burst: 1, doubling: true });
+        let recovery = Recovery { until: self.snd.nxt, next, burst: 1, doubling: true };
+        self.snd.recovery = Some(Box::new(recovery));
     }
 
     /// Takes in an acknowledgement of `una..=nxt` (RFC 9293, section 3.10.7.4, fifth).
@@ -299,7 +301,8 @@ impl Connection {
             return;
         }
         let fin_too = self.snd.fin == Fin::Sent && ack == self.snd.nxt;
-        self.snd.buffer.acknowledged((ack - self.snd.una) as usize - usize::from(fin_too));
+        let bytes = (ack - self.snd.una) as usize - usize::from(fin_too);
+        self.snd.buffer.acknowledged(bytes, &mut io.pool);
         self.snd.una = ack;
         self.snd.duplicate_acks = 0;
         self.sample_round_trip(env, ack);
@@ -328,8 +331,8 @@ impl Connection {
         self.snd.duplicate_acks = self.snd.duplicate_acks.saturating_add(1);
         if self.snd.duplicate_acks == DUPLICATE_ACKS && self.snd.recovery.is_none() {
             let next = self.resend(env, io, self.snd.una);
-            self.snd.recovery =
-                Some(Recovery { until: self.snd.nxt, next, burst: 1, doubling: false });
+            let recovery = Recovery { until: self.snd.nxt, next, burst: 1, doubling: false };
+            self.snd.recovery = Some(Box::new(recovery));
         }
     }
 

@@ -180,7 +180,7 @@ fn a_crash_is_silent_and_the_rebooted_host_resets() {
     net.send(a, b"unread").unwrap();
     net.run_ms(100);
     net.reboot(1);
-    assert_eq!(net.stacks[1].entries(), 0);
+    assert_eq!(net.stacks.entries(host(1)), 0);
     net.run(secs(10));
     assert_eq!(net.poll(c), Readiness::IN | Readiness::OUT, "nobody was told");
     net.send(c, b"anybody?").unwrap();
@@ -196,7 +196,7 @@ fn an_injected_reset_is_told_to_both() {
     net.call(c, |stack, env, id| stack.reset_connection(env, id));
     net.run_ms(10);
     assert_eq!((net.error(c), net.error(a)), (Some(Errno::ECONNRESET), Some(Errno::ECONNRESET)));
-    assert!(net.stacks.iter().all(|stack| stack.connections().is_empty()));
+    assert!((0..2).all(|n| net.stacks.connections(host(n)).is_empty()));
 }
 
 #[test]
@@ -205,9 +205,9 @@ fn what_nobody_holds_goes_away() {
     let (mut net, c, a) = pair();
     net.close(c);
     net.run(secs(59));
-    assert_eq!(net.stacks[0].connections()[0].state, State::FinWait2);
+    assert_eq!(net.stacks.connections(host(0))[0].state, State::FinWait2);
     net.run(secs(2));
-    assert_eq!(net.stacks[0].entries(), 0);
+    assert_eq!(net.stacks.entries(host(0)), 0);
     assert_eq!(net.state(a), State::CloseWait);
     // Data for a peer that never answers.
     let (mut net, c, _) = pair();
@@ -215,9 +215,9 @@ fn what_nobody_holds_goes_away() {
     net.send(c, b"x").unwrap();
     net.close(c);
     net.run(secs(100));
-    assert_eq!(net.stacks[0].entries(), 1);
+    assert_eq!(net.stacks.entries(host(0)), 1);
     net.run(secs(200));
-    assert_eq!(net.stacks[0].entries(), 0);
+    assert_eq!(net.stacks.entries(host(0)), 0);
     // A half-open connection whose client went away.
     let mut net = Net::new(1, 2, QUIET);
     let l = net.listener(1, "10.9.0.2", 5);
@@ -226,9 +226,9 @@ fn what_nobody_holds_goes_away() {
     assert!(net.connect(c, to).is_err());
     net.run_ms(10);
     net.close(c);
-    assert_eq!(net.stacks[1].connections().len(), 2);
+    assert_eq!(net.stacks.connections(host(1)).len(), 2);
     net.run(secs(70));
-    assert_eq!(net.stacks[1].connections().len(), 1);
+    assert_eq!(net.stacks.connections(host(1)).len(), 1);
 }
 
 #[test]
@@ -237,9 +237,9 @@ fn a_peer_that_never_reads_does_not_keep_an_orphan_for_ever() {
     net.send(c, &vec![1; 1 << 20]).unwrap();
     net.close(c);
     net.run(secs(60));
-    assert_eq!(net.stacks[0].connections()[0].state, State::FinWait1);
+    assert_eq!(net.stacks.connections(host(0))[0].state, State::FinWait1);
     net.run(secs(600));
-    assert_eq!(net.stacks[0].entries(), 0);
+    assert_eq!(net.stacks.entries(host(0)), 0);
     assert_eq!(net.state(a), State::Established);
     // A program that holds its end waits as long as it likes.
     let (mut net, c, _a) = pair();
@@ -297,7 +297,7 @@ fn handshakes_and_endings_over_a_bad_link() {
     }
     net.run(secs(600));
     assert_eq!(
-        (net.stacks[0].entries(), net.stacks[1].entries()),
+        (net.stacks.entries(host(0)), net.stacks.entries(host(1))),
         (0, 1),
         "the listener alone is left"
     );
@@ -321,7 +321,7 @@ fn time_wait_gives_way_to_a_new_connection_of_the_same_client() {
     net.run_ms(1);
     net.close(c);
     net.run_ms(100);
-    let waits: Vec<State> = net.stacks[1].connections().iter().map(|c| c.state).collect();
+    let waits: Vec<State> = net.stacks.connections(host(1)).iter().map(|c| c.state).collect();
     assert_eq!(waits, [State::Listen, State::TimeWait]);
     let (c, a) = connect(&mut net);
     net.send(c, b"again").unwrap();
@@ -395,7 +395,7 @@ fn ipv6_between_hosts_and_mapped_datagrams() {
     let mut net = Net::new(1, 2, QUIET);
     let v6 = [addr("[fd00::1]:0").ip(), addr("[fd00::2]:0").ip()];
     for (n, &six) in v6.iter().enumerate() {
-        net.stacks[n].set_addresses(vec![ip(n), six]);
+        net.stacks.of(host(n)).set_addresses(vec![ip(n), six]);
         net.fabric.attach(host(n), &[six]);
     }
     let l = net.socket_of(1, Domain::Inet6, SocketKind::Stream);

@@ -3,7 +3,7 @@
 //! The reference is a byte queue a direction: what one end accepted, the other end receives, in order
 //! and once, up to the point where an end is told of an error.
 
-use crate::wire::{Net, Sock};
+use crate::wire::{Net, Sock, host};
 use proptest::prelude::*;
 use sim_core::Errno;
 use sim_core::backend::{Shutdown, SocketOption};
@@ -90,7 +90,7 @@ impl Script {
                     .call(self.ends[side].sock, |stack, env, id| stack.reset_connection(env, id));
             }
             Step::Cut(ms) => {
-                self.net.fabric.isolate(crate::wire::host(0));
+                self.net.fabric.isolate(host(0));
                 self.net.run_ms(ms);
                 self.net.fabric.heal();
             }
@@ -158,8 +158,9 @@ impl Script {
             }
         }
         self.net.run(Duration::from_secs(1200));
-        for stack in &self.net.stacks {
-            assert_eq!(stack.entries(), 0, "{:?}", stack.connections());
+        for host in [host(0), host(1)] {
+            let stacks = &self.net.stacks;
+            assert_eq!(stacks.entries(host), 0, "{:?}", stacks.connections(host));
         }
         let net = &self.net;
         assert_eq!(

@@ -114,7 +114,7 @@ fn a_datagram_that_may_not_be_divided_fits_a_frame() {
     }
     net.set(s, SocketOption::MtuDiscover(0));
     assert_eq!(net.send_to(s, &[0; 2000], to), Ok(2000));
-    let set = |stack: &mut sim_net::Stack, env: &mut _, id| {
+    let set = |stack: &mut sim_net::Stack<'_>, env: &mut _, id| {
         stack.set_option(env, id, SocketOption::MtuDiscover(6))
     };
     assert_eq!(net.call(s, set), Err(Errno::EINVAL));

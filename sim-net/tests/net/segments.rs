@@ -6,10 +6,10 @@
 
 use crate::wire::addr;
 use bytes::Bytes;
-use sim_core::Env;
 use sim_core::backend::{Domain, Shutdown, SocketKind};
 use sim_core::choice::{Choices, Path, Seed};
-use sim_net::{Body, Ends, Flags, NO_PLACE, Packet, Segment, SocketId, Stack, State};
+use sim_core::{Env, HostId};
+use sim_net::{Body, Ends, Flags, NO_PLACE, Packet, Segment, SocketId, Stacks, State};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -58,7 +58,7 @@ fn kinds() -> [(&'static str, Flags, usize); 12] {
 
 struct Bench {
     env: Env,
-    stack: Stack,
+    stacks: Stacks,
     /// The socket under test: the listener in LISTEN, none in CLOSED.
     id: Option<SocketId>,
     local: SocketAddr,
@@ -72,12 +72,13 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut env = Env::new(Choices::seeded(Seed::from_u64(1)));
-        let stack =
-            Stack::new(&mut env, Path::WORLD.child("host", 0), vec![addr("10.9.0.1:0").ip()]);
+        let mut stacks = Stacks::default();
+        let host = stacks.add_host(&mut env, Path::WORLD.child("host", 0), addr("10.9.0.1:0").ip());
+        assert_eq!(host, HostId::ROOT);
         let (local, remote) = (addr("10.9.0.1:80"), addr("10.9.0.2:5000"));
         Self {
             env,
-            stack,
+            stacks,
             id: None,
             local,
             remote,
@@ -88,7 +89,7 @@ impl Bench {
     }
 
     fn collect(&mut self) {
-        let out = std::mem::take(self.stack.out());
+        let out = std::mem::take(self.stacks.out());
         for (_, packet) in out.packets {
             let Body::Tcp(segment) = packet.body else { panic!("the stack speaks TCP here") };
             self.expected = self.expected.max(segment.seq + segment.seq_len());
@@ -108,7 +109,7 @@ impl Bench {
             peer_place: NO_PLACE,
             body,
         };
-        self.stack.receive(&mut self.env, &mut packet);
+        self.stacks.receive(&mut self.env, HostId::ROOT, &mut packet);
         self.collect();
     }
 
@@ -120,19 +121,23 @@ impl Bench {
 
     fn socket(&mut self) -> SocketId {
         let path = Path::WORLD.child("socket", 0);
-        let id = self.stack.socket(&mut self.env, Domain::Inet, SocketKind::Stream, path).unwrap();
-        self.stack.bind(&mut self.env, id, self.local).unwrap();
+        let id = self
+            .stacks
+            .of(HostId::ROOT)
+            .socket(&mut self.env, Domain::Inet, SocketKind::Stream, path)
+            .unwrap();
+        self.stacks.of(HostId::ROOT).bind(&mut self.env, id, self.local).unwrap();
         id
     }
 
     fn listen(&mut self) -> SocketId {
         let id = self.socket();
-        self.stack.listen(&mut self.env, id, 5).unwrap();
+        self.stacks.of(HostId::ROOT).listen(&mut self.env, id, 5).unwrap();
         id
     }
 
     fn shut(&mut self, id: SocketId) {
-        self.stack.shutdown(&mut self.env, id, Shutdown::Write).unwrap();
+        self.stacks.of(HostId::ROOT).shutdown(&mut self.env, id, Shutdown::Write).unwrap();
         self.collect();
     }
 
@@ -141,8 +146,8 @@ impl Bench {
         self.inject(Flags::SYN, self.next, 0, 0);
         self.next += 1;
         self.peer(Flags::ACK);
-        let (id, _) = self.stack.accept(&mut self.env, listener).unwrap();
-        self.stack.close(&mut self.env, listener);
+        let (id, _) = self.stacks.of(HostId::ROOT).accept(&mut self.env, listener).unwrap();
+        self.stacks.of(HostId::ROOT).close(&mut self.env, listener);
         id
     }
 
@@ -155,7 +160,7 @@ impl Bench {
             State::Listen => Some(b.listen()),
             State::SynSent => {
                 let id = b.socket();
-                let _in_progress = b.stack.connect(&mut b.env, id, b.remote);
+                let _in_progress = b.stacks.of(HostId::ROOT).connect(&mut b.env, id, b.remote);
                 b.collect();
                 Some(id)
             }
@@ -197,7 +202,7 @@ impl Bench {
 
     /// The state of the pair of addresses, or of the listener if there is no such pair.
     fn state(&self) -> State {
-        let all = self.stack.connections();
+        let all = self.stacks.connections(HostId::ROOT);
         let pair = all.iter().find(|c| c.local == self.local && c.remote == self.remote);
         let listener = || all.iter().find(|c| c.state == State::Listen);
         pair.or_else(listener).map_or(State::Closed, |c| c.state)

@@ -1,6 +1,6 @@
 //! The thin path, end to end.
 
-use crate::wire::{Net, addr};
+use crate::wire::{Net, addr, host};
 use sim_core::Errno;
 use sim_core::backend::Readiness;
 use sim_net::{LinkConfig, State};
@@ -22,14 +22,11 @@ fn a_request_and_its_response() {
     assert_eq!(net.recv(a, 10).unwrap(), b"");
     net.close(a);
     net.run_ms(1000);
-    let states: Vec<_> = net
-        .stacks
-        .iter()
-        .map(|s| s.connections().iter().map(|c| c.state).collect::<Vec<_>>())
-        .collect();
+    let states =
+        [0, 1].map(|n| net.stacks.connections(host(n)).iter().map(|c| c.state).collect::<Vec<_>>());
     assert_eq!(states, [vec![State::TimeWait], vec![]]);
     net.run_ms(61_000);
-    assert_eq!((net.stacks[0].entries(), net.stacks[1].entries()), (0, 0));
+    assert_eq!((net.stacks.entries(host(0)), net.stacks.entries(host(1))), (0, 0));
 }
 
 #[test]

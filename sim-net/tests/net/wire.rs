@@ -3,7 +3,7 @@
 use sim_core::backend::{Domain, Readiness, RecvFlags, SocketKind, SocketOption};
 use sim_core::choice::{Choices, Path, Seed};
 use sim_core::{Env, Errno, HostId, Result};
-use sim_net::{Fabric, LinkConfig, Packet, SocketId, Stack, State, Transit};
+use sim_net::{Fabric, LinkConfig, Packet, SocketId, Stack, Stacks, State, Transit};
 use sim_time::Instant;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +26,7 @@ pub(crate) struct Sock {
 pub(crate) struct Net {
     pub(crate) env: Env,
     pub(crate) fabric: Fabric,
-    pub(crate) stacks: Vec<Stack>,
+    pub(crate) stacks: Stacks,
     agenda: BTreeMap<(Instant, u64), Event>,
     count: u64,
     opened: u32,
@@ -58,13 +58,12 @@ impl Net {
         // Nothing is special about time zero, and a keepalive that never heard anything must not think so.
         env.now = Instant::from_nanos(5_000_000_000);
         let mut fabric = Fabric::new(&mut env, config);
-        let stacks = (0..hosts)
-            .map(|n| {
-                fabric.attach(host(n), &[ip(n)]);
-                let path = Path::WORLD.child("host", n as u32);
-                Stack::new(&mut env, path, vec![ip(n)])
-            })
-            .collect();
+        let mut stacks = Stacks::default();
+        for n in 0..hosts {
+            fabric.attach(host(n), &[ip(n)]);
+            let path = Path::WORLD.child("host", n as u32);
+            assert_eq!(stacks.add_host(&mut env, path, vec![ip(n)]), host(n));
+        }
         Self {
             env,
             fabric,
@@ -92,11 +91,12 @@ impl Net {
 
     /// Carries out what the latest call left in the stack's output.
     pub(crate) fn drain(&mut self, host_number: usize) {
-        let out = core::mem::take(self.stacks[host_number].out());
+        let out = core::mem::take(self.stacks.out());
         for (id, packet) in out.packets {
             self.sent += 1;
-            let flow = self.stacks[host_number].flow(id);
-            match self.fabric.transit(&mut self.env, host(host_number), flow, &packet) {
+            let from = host(host_number);
+            let mut stack = self.stacks.of(from);
+            match self.fabric.transit(&mut self.env, from, stack.flow(id), &packet) {
                 Transit::Arrive { host, at, again } => {
                     assert!(at >= self.env.now);
                     if let Some(again) = again {
@@ -108,7 +108,7 @@ impl Net {
                 Transit::Lost(_) => self.lost += 1,
                 Transit::NoRoute => {
                     if let Some(id) = id {
-                        self.stacks[host_number].unreachable(&mut self.env, id);
+                        self.stacks.of(from).unreachable(&mut self.env, id);
                         self.drain(host_number);
                     }
                 }
@@ -125,9 +125,9 @@ impl Net {
     pub(crate) fn call<T>(
         &mut self,
         sock: Sock,
-        call: impl FnOnce(&mut Stack, &mut Env, SocketId) -> T,
+        call: impl FnOnce(&mut Stack<'_>, &mut Env, SocketId) -> T,
     ) -> T {
-        let answer = call(&mut self.stacks[sock.host], &mut self.env, sock.id);
+        let answer = call(&mut self.stacks.of(host(sock.host)), &mut self.env, sock.id);
         self.drain(sock.host);
         answer
     }
@@ -141,14 +141,14 @@ impl Net {
         let Some(((at, _), event)) = self.agenda.pop_first() else { return false };
         self.env.now = self.env.now.max(at);
         match event {
-            Event::Arrive(host, mut packet) => {
+            Event::Arrive(to, mut packet) => {
                 self.delivered += 1;
-                self.stacks[host].receive(&mut self.env, &mut packet);
-                self.drain(host);
+                self.stacks.receive(&mut self.env, host(to), &mut packet);
+                self.drain(to);
             }
-            Event::Timer(host, id) => {
-                self.stacks[host].timer(&mut self.env, id);
-                self.drain(host);
+            Event::Timer(at, id) => {
+                self.stacks.of(host(at)).timer(&mut self.env, id);
+                self.drain(at);
             }
         }
         true
@@ -184,20 +184,20 @@ impl Net {
     }
 
     /// The host loses power and starts again.
-    pub(crate) fn reboot(&mut self, host: usize) {
-        self.stacks[host].power_off();
-        self.ready.retain(|(sock, _)| sock.host != host);
+    pub(crate) fn reboot(&mut self, number: usize) {
+        self.stacks.of(host(number)).power_off();
+        self.stacks.of(host(number)).power_on();
+        self.ready.retain(|(sock, _)| sock.host != number);
     }
 
     // The calls, in short.
 
-    pub(crate) fn socket_of(&mut self, host: usize, domain: Domain, kind: SocketKind) -> Sock {
+    pub(crate) fn socket_of(&mut self, at: usize, domain: Domain, kind: SocketKind) -> Sock {
         self.opened += 1;
-        let path = Path::WORLD.child("host", host as u32).child("socket", self.opened);
-        let id = self.stacks[host]
-            .socket(&mut self.env, domain, kind, path)
-            .expect("a socket is always made");
-        Sock { host, id }
+        let path = Path::WORLD.child("host", at as u32).child("socket", self.opened);
+        let mut stack = self.stacks.of(host(at));
+        let id = stack.socket(&mut self.env, domain, kind, path).expect("a socket is always made");
+        Sock { host: at, id }
     }
     pub(crate) fn tcp(&mut self, host: usize) -> Sock {
         self.socket_of(host, Domain::Inet, SocketKind::Stream)
@@ -244,10 +244,10 @@ impl Net {
             .expect("the option is valid");
     }
     pub(crate) fn local(&mut self, s: Sock) -> SocketAddr {
-        self.call(s, |stack, env, id| stack.local_addr(env, id)).expect("the socket is open")
+        self.stacks.local_addr(s.id).expect("the socket is open")
     }
     pub(crate) fn peer(&mut self, s: Sock) -> Result<SocketAddr> {
-        self.call(s, |stack, env, id| stack.peer_addr(env, id))
+        self.stacks.peer_addr(s.id)
     }
     pub(crate) fn error(&mut self, s: Sock) -> Option<Errno> {
         match self
@@ -259,10 +259,10 @@ impl Net {
         }
     }
     pub(crate) fn poll(&self, s: Sock) -> Readiness {
-        self.stacks[s.host].readiness(s.id)
+        self.stacks.readiness(s.id)
     }
     pub(crate) fn state(&self, s: Sock) -> State {
-        self.stacks[s.host].state(s.id).expect("the socket is open")
+        self.stacks.state(s.id).expect("the socket is open")
     }
 
     /// A listener on a port of the host's choice, on `ip`.

@@ -12,7 +12,7 @@ mod stream;
 mod two_hosts;
 mod udp;
 
-use crate::wire::{Net, Sock};
+use crate::wire::{Net, Sock, host};
 use serde_json::Value;
 use sim_core::backend::Readiness;
 use sim_core::{Errno, Result};
@@ -260,7 +260,7 @@ pub(crate) fn drain(net: &mut Net, s: Sock) -> (usize, String) {
 
 /// The names of the states of the connections of `port`, in any place of the pair.
 pub(crate) fn states(net: &Net, port: u16) -> Vec<&'static str> {
-    let all = net.stacks[0].connections();
+    let all = net.stacks.connections(host(0));
     all.iter()
         .filter(|c| c.local.port() == port || c.remote.port() == port)
         .map(|c| c.state.name())

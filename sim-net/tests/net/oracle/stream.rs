@@ -48,7 +48,7 @@ fn data_ready(a: &mut Answers) {
     net.send(s, b"hi").unwrap();
     a.is("ep", ep(&mut net, c));
     a.is("peek", length(&net.recv_flags(c, 10, RecvFlags { peek: true, ..RecvFlags::default() })));
-    a.is("FIONREAD", net.call(c, |stack, env, id| stack.readable_bytes(env, id)).unwrap());
+    a.is("FIONREAD", net.stacks.readable_bytes(c.id).unwrap());
     a.is("recv1", recv(&mut net, c, 1));
     a.is("recv", recv(&mut net, c, 10));
     a.is("after", ep(&mut net, c));

@@ -82,7 +82,7 @@ fn wait_event(net: &mut Net, s: Sock, most: u64, out: bool) -> (String, Duration
 
 fn no_route(a: &mut Answers) {
     let mut net = Net::loopback();
-    net.stacks[0].set_addresses(Vec::new());
+    net.stacks.of(host(0)).set_addresses(Vec::new());
     let (t, u) = (net.tcp(0), net.udp(0));
     a.is("tcp", outcome(&net.connect(t, addr("192.0.2.1:80"))));
     a.is("udp", count(&net.send_to(u, b"x", addr("192.0.2.1:80"))));
@@ -247,7 +247,7 @@ fn exhausted() -> (Net, Sock, Sock, Vec<Sock>, Vec<String>) {
     let on_second = ip(1).to_string();
     let (l, m) = (net.listener(1, &on_second, 50), net.listener(1, &on_second, 50));
     let to = net.local(l);
-    net.stacks[0].set_port_range(40_000..=40_003);
+    net.stacks.of(host(0)).set_port_range(40_000..=40_003);
     let (mut clients, mut answers) = (Vec::new(), Vec::new());
     for _ in 0..6 {
         let c = net.tcp(0);
@@ -325,7 +325,7 @@ fn overflow(a: &mut Answers) {
 
 fn somaxconn(a: &mut Answers) {
     let mut net = Net::loopback();
-    net.stacks[0].set_max_backlog(2);
+    net.stacks.of(host(0)).set_max_backlog(2);
     let l = net.listener(0, "127.0.0.1", 1000);
     let to = net.local(l);
     let clients: Vec<Sock> = (0..8).map(|_| net.tcp(0)).collect();
