@@ -18,7 +18,7 @@
 //!
 //! A tree of files elsewhere may lie below a disk ([`Lower`]): it is read and never changed.
 //!
-//! Not modelled, and no verb pretends otherwise: `mmap`, `O_DIRECT`, extended attributes, files that never had a name
+//! Not modelled, and no verb pretends otherwise: `O_DIRECT`, extended attributes, files that never had a name
 //! (`O_TMPFILE`). Permissions are remembered and bind nobody: whoever asks is the superuser. An operation survives whole or not at all: no torn writes, and no size
 //! without the data of the same write.
 //!
@@ -61,6 +61,7 @@ mod journal;
 mod links;
 mod locks;
 mod lower;
+mod mapped;
 mod names;
 mod path;
 mod sync;

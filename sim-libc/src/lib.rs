@@ -9,6 +9,7 @@
 //! - [`thread`]: threads of the world, one of which runs at a time. [`gate`]: tasks of a runtime that let us order them.
 //! - [`overlay`]: which of the machine's files lie below the simulated disk. Nothing real is ever changed.
 //! - [`places`]: where in its source the program stands, for a replay that asks.
+//! - [`windows`]: files of the disk in memory that is shared.
 //! - [`finish`]: the end of a run and its report. [`lesson`], [`memfile`]: what it teaches the next runs, and how that travels.
 //! - [`objects`]: what tasks share, by name.
 //! - `heap`: the object's own memory, apart from the program's.
@@ -36,4 +37,5 @@ pub mod symbols;
 pub mod thread;
 pub mod traps;
 pub mod turn;
+pub mod windows;
 pub mod world;

@@ -22,6 +22,7 @@ use crate::thread::{Threads, Timer};
 #[cfg(target_arch = "x86_64")]
 use crate::traps::tsc::Counter;
 use crate::traps::watchdog;
+use crate::windows::Windows;
 use core::cell::{Cell, UnsafeCell};
 use sim_core::HostId;
 use sim_core::backend::Waiter;
@@ -65,6 +66,8 @@ pub struct World {
     pub folders: Folders,
     /// Open streams of directories, by the address that the program knows.
     pub listings: BTreeMap<usize, Box<Listing>>,
+    /// Files that are mapped shared.
+    pub windows: Windows,
     /// Threads that wait for a lock on a file.
     pub lock_waiters: Vec<u32>,
     /// What libc knows of a descriptor besides the kernel.
@@ -198,6 +201,7 @@ impl World {
             random: std::collections::BTreeSet::new(),
             folders,
             listings: BTreeMap::new(),
+            windows: Windows::default(),
             lock_waiters: Vec::new(),
             descriptors: Descriptors::default(),
             queues: Queues::default(),

@@ -2,9 +2,17 @@
 
 use crate::table::Object;
 use crate::universe::Universe;
+use bytes::Bytes;
 use sim_core::{Env, Errno, Fd, HostId, Result};
 use sim_fs::{FileId, Lower};
 use std::rc::Rc;
+
+/// What a shared mapping holds of a file; it lasts as long as its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    host: HostId,
+    file: FileId,
+}
 
 impl Universe {
     /// Puts a tree of files below a host's disk; see [`Lower`].
@@ -51,6 +59,57 @@ impl Universe {
             Object::File(_) => true,
             _ => false,
         })
+    }
+
+    /// The number of an open file on its host's disk.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn inode(&mut self, env: &mut Env, fd: Fd) -> Result<u64> {
+        let (host, file) = self.file_of(fd)?;
+        Ok(self.host(host).disk(env).stat_fd(file)?.inode)
+    }
+
+    /// Maps an open file shared: what is in it is looked at and changed as memory, without time and without an event.
+    ///
+    /// # Errors
+    /// As [`Disk::map`](sim_fs::Disk::map).
+    pub fn map(&mut self, env: &mut Env, fd: Fd, writes: bool) -> Result<Mapped> {
+        let (host, file) = self.file_of(fd).map_err(|_| Errno::ENODEV)?;
+        Ok(Mapped { host, file: self.host(host).disk(env).map(file, writes)? })
+    }
+
+    /// How long a mapped file is.
+    ///
+    /// # Errors
+    /// `EBADF` if its host has crashed since.
+    pub fn mapped_len(&mut self, env: &mut Env, mapped: Mapped) -> Result<u64> {
+        Ok(self.host(mapped.host).disk(env).stat_fd(mapped.file)?.len)
+    }
+
+    /// What is in a mapped file: up to `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// `EBADF` if its host has crashed since.
+    pub fn load(
+        &mut self,
+        env: &mut Env,
+        mapped: Mapped,
+        offset: u64,
+        len: usize,
+    ) -> Result<Bytes> {
+        let now = self.host(mapped.host).clock.realtime(env.now);
+        self.host(mapped.host).disk(env).read(now, mapped.file, Some(offset), len)
+    }
+
+    /// Says what was stored in a mapped file.
+    ///
+    /// # Errors
+    /// `EBADF` if its host has crashed since; `ENOSPC`.
+    pub fn store(&mut self, env: &mut Env, mapped: Mapped, offset: u64, data: &[u8]) -> Result<()> {
+        let now = self.host(mapped.host).clock.realtime(env.now);
+        let data = Bytes::copy_from_slice(data);
+        self.host(mapped.host).disk(env).write(now, mapped.file, Some(offset), &data).map(drop)
     }
 
     /// A process closes a descriptor of a file, and with it gives its locks on that file back (fcntl(2)).

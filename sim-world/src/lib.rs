@@ -35,6 +35,7 @@ mod timerfd;
 mod universe;
 mod unix;
 
+pub use files::Mapped;
 pub use host::HostState;
 pub use sim_fs::{Found, FoundNode, Lower};
 pub use sim_net::LinkConfig;

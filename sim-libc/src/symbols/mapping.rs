@@ -1,7 +1,8 @@
 //! Files in memory (mmap(2)).
 //!
-//! A file that nobody has changed since it was declared is mapped for real. Any other is copied into memory of the process's own: a mapping
-//! shows what was in the file when it was made. To write through a mapping is not modelled.
+//! A file that nobody has changed since it was declared is mapped for real, unless it is to be written through. A private mapping of any
+//! other is memory of the process's own, which shows what was in the file when it was made, as it may (mmap(2), `MAP_PRIVATE`). A shared one
+//! is the file's [window](crate::windows).
 
 #![expect(unsafe_code, reason = "the symbols of the C library")]
 
@@ -11,6 +12,7 @@ use super::{answer, stat};
 use crate::descriptors::simulated;
 use crate::memory::Out;
 use crate::real;
+use crate::windows::of_kernel;
 use crate::world::with;
 use core::ffi::{c_int, c_void};
 use libc::off_t;
@@ -33,15 +35,6 @@ impl Wanted {
         let arguments =
             [self.address, self.len, protection as usize, flags as usize, fd, offset as usize];
         of_kernel(real::syscall(libc::SYS_mmap, arguments))
-    }
-}
-
-/// A raw answer of the system.
-fn of_kernel(answer: isize) -> Result<usize> {
-    if (-4095..0).contains(&answer) {
-        Err(Errno::from_raw(-answer as u16))
-    } else {
-        Ok(answer as usize)
     }
 }
 
@@ -79,18 +72,49 @@ fn map_copy(fd: Fd, wanted: Wanted) -> Result<usize> {
     Ok(address)
 }
 
+/// Maps the memory behind a file. Who may not write the file gets a descriptor that does not let it: mprotect(2) cannot either, then.
+fn map_window(memory: c_int, writes: bool, wanted: Wanted) -> Result<usize> {
+    if writes {
+        return wanted.map(wanted.flags, wanted.protection, memory as usize, wanted.offset);
+    }
+    map_below(&format!("/proc/self/fd/{memory}"), wanted)
+}
+
+/// Whether a descriptor lets its file be read, and be written.
+fn access(fd: Fd) -> (bool, bool) {
+    let flags =
+        with(|world| world.descriptors.status(fd).opened).unwrap_or_default() & libc::O_ACCMODE;
+    (flags != libc::O_WRONLY, flags == libc::O_RDWR)
+}
+
 fn map(fd: Fd, wanted: Wanted) -> Result<usize> {
-    if stat::of_open(fd)?.kind != FileKind::File || !with(|world| world.universe.is_file(fd)) {
+    let (reads, writes) = access(fd);
+    let is_shared = wanted.flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
+    let is_written = is_shared && wanted.protection & libc::PROT_WRITE != 0;
+    if !with(|world| world.universe.is_file(fd)) {
         return Err(Errno::ENODEV);
     }
-    let is_shared = wanted.flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
-    if is_shared && wanted.protection & libc::PROT_WRITE != 0 {
-        with(|world| world.refuse("a shared mapping of a file that is written through"));
+    if !reads || is_written && !writes {
+        return Err(Errno::EACCES);
+    }
+    if stat::of_open(fd)?.kind != FileKind::File {
         return Err(Errno::ENODEV);
+    }
+    if let Some(memory) = with(|world| world.memory_of(fd))? {
+        return map_window(memory, writes, wanted);
     }
     match with(|world| world.universe.path_below(&mut world.env, fd))? {
-        Some(path) => map_below(&path, wanted),
-        None => map_copy(fd, wanted),
+        Some(path) if !is_written => {
+            if is_shared {
+                with(|world| world.note_real_mapping(fd))?;
+            }
+            map_below(&path, wanted)
+        }
+        _ if is_shared => {
+            let memory = with(|world| world.open_window(fd, is_written))?;
+            map_window(memory, writes, wanted)
+        }
+        _ => map_copy(fd, wanted),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::descriptors::FIRST;
 use crate::memory::In;
 use crate::real;
 use crate::thread::{self, WaitsFor};
+use crate::windows::Touch;
 use crate::world::{World, is_member, me, with};
 use core::ffi::{c_char, c_int};
 use libc::mode_t;
@@ -60,16 +61,20 @@ pub enum Where {
 /// Submits an operation and waits for its completion.
 pub fn submit(op: Op) -> Result<Output> {
     let waiter = Waiter::Thread(ThreadId(me()));
+    let touch = Touch::of(&op);
     let op = call(|world| {
+        world.flush_window(touch)?;
         let host = world.host();
-        world.universe.submit(&mut world.env, host, op, waiter)
-    });
-    loop {
+        Ok(world.universe.submit(&mut world.env, host, op, waiter))
+    })?;
+    let output = loop {
         match with(|world| world.universe.complete(&mut world.env, op, waiter)) {
-            Some(result) => return result,
+            Some(result) => break result?,
             None => thread::wait(WaitsFor::Completion, None),
         }
-    }
+    };
+    with(|world| world.refresh_window(touch, &output))?;
+    Ok(output)
 }
 
 /// As [`submit`], where there is nothing to know but that it is done.

@@ -53,6 +53,21 @@ fn nor_can_a_program_that_does_as_c_does() {
     assert_eq!(printed(&runs(&mut streams(), 1, 1).output), real);
 }
 
+#[test]
+fn nor_can_a_program_that_shares_memory_with_files() {
+    let mapped = || Command::new(env!("CARGO_BIN_EXE_mapped"));
+    let real = on_linux(&mut mapped());
+    for seed in 0..8 {
+        let worked = runs(&mut mapped(), seed, 1);
+        assert_eq!(printed(&worked.output), real, "seed {seed}");
+        assert!(
+            !worked.lines.iter().any(|line| text(line, "event") == "note"),
+            "{:?}",
+            worked.lines
+        );
+    }
+}
+
 /// A copy of this package, which a program may be let loose on.
 fn copied_project(name: &str) -> PathBuf {
     let (from, to) =

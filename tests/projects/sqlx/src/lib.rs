@@ -1,6 +1,6 @@
 //! Accounts in SQLite, through a pool of sqlx.
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::SqlitePool;
 use std::path::Path;
 use std::time::Duration;
@@ -12,8 +12,9 @@ pub struct Account {
 }
 
 /// Opens the file, and makes its table the first time.
-pub async fn open(file: &Path) -> sqlx::Result<SqlitePool> {
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).busy_timeout(Duration::from_secs(20));
+pub async fn open(file: &Path, journal: SqliteJournalMode) -> sqlx::Result<SqlitePool> {
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).journal_mode(journal);
+    let options = options.busy_timeout(Duration::from_secs(20));
     let pool = SqlitePoolOptions::new().max_connections(3).connect_with(options).await?;
     let table = "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, money INTEGER NOT NULL CHECK (money >= 0))";
     sqlx::query(table).execute(&pool).await?;

@@ -1,6 +1,7 @@
 //! A file, a pool, and transactions that end well or not at all.
 
 use ledger::{accounts, create, open, transfer, Account};
+use sqlx::sqlite::SqliteJournalMode;
 use sqlx::SqlitePool;
 use tokio::task::JoinSet;
 
@@ -14,10 +15,9 @@ async fn three(pool: &SqlitePool) {
     }
 }
 
-#[tokio::test]
-async fn money_moves_and_the_sum_stays() {
+async fn money_moves_and_the_sum_stays(journal: SqliteJournalMode) {
     let folder = tempfile::tempdir().unwrap();
-    let pool = open(&folder.path().join("ledger.db")).await.unwrap();
+    let pool = open(&folder.path().join("ledger.db"), journal).await.unwrap();
     three(&pool).await;
     let mut moving = JoinSet::new();
     for number in 0..6 {
@@ -33,9 +33,19 @@ async fn money_moves_and_the_sum_stays() {
 }
 
 #[tokio::test]
+async fn with_a_journal_that_is_rolled_back() {
+    money_moves_and_the_sum_stays(SqliteJournalMode::Delete).await;
+}
+
+#[tokio::test]
+async fn with_a_log_that_is_written_ahead_and_shared_in_memory() {
+    money_moves_and_the_sum_stays(SqliteJournalMode::Wal).await;
+}
+
+#[tokio::test]
 async fn who_has_not_enough_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = open(&folder.path().join("ledger.db")).await.unwrap();
+    let pool = open(&folder.path().join("ledger.db"), SqliteJournalMode::Delete).await.unwrap();
     three(&pool).await;
     let failure = transfer(&pool, "ada", "bob", 101).await.unwrap_err();
     assert!(failure.as_database_error().unwrap().is_check_violation(), "{failure}");
@@ -50,14 +60,14 @@ async fn who_has_not_enough_changes_nothing() {
 async fn what_was_committed_is_there_when_the_file_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
-    let pool = open(&file).await.unwrap();
+    let pool = open(&file, SqliteJournalMode::Wal).await.unwrap();
     three(&pool).await;
     let mut open_transaction = pool.begin().await.unwrap();
     sqlx::query("DELETE FROM account").execute(&mut *open_transaction).await.unwrap();
     drop(open_transaction);
     transfer(&pool, "bob", "ada", 7).await.unwrap();
     pool.close().await;
-    let pool = open(&file).await.unwrap();
+    let pool = open(&file, SqliteJournalMode::Wal).await.unwrap();
     assert_eq!(accounts(&pool).await.unwrap(), [account("ada", 107), account("bob", 93), account("cy", 100)]);
     pool.close().await;
 }
