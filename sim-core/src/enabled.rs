@@ -286,6 +286,13 @@ impl EnabledSet {
         }
     }
 
+    /// From here on all have a chance, if the policy would not give them one.
+    pub fn be_fair(&mut self, choices: &Choices) {
+        if self.unfair_until != u64::MAX {
+            self.hand_over(choices);
+        }
+    }
+
     /// `actor` has the turn and is about to touch `object`, at the sync point that is its `occurrence`-th: whether another has the next turn
     /// before. Then `actor` gives up its turn untouched, joins the set again, and touches it in its next turn.
     #[inline]

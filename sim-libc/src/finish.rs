@@ -72,6 +72,7 @@ impl World {
             choices: self.enabled.choices(),
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
+            probes: trace.probes().to_vec(),
             log: self.env.choices.log(),
             recorded: trace.into_recorded(&self.env.choices),
             drift: self.env.choices.drift(),

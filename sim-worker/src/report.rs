@@ -93,6 +93,10 @@ pub fn ended(run: u64, report: &Report) -> Object {
         let notices: Vec<&str> = report.notices.iter().map(|notice| notice.text.as_str()).collect();
         line = line.text("notices", &notices.join("\n"));
     }
+    if !report.probes.is_empty() {
+        let probes: Vec<String> = report.probes.iter().map(ToString::to_string).collect();
+        line = line.text("probes", &probes.join("\n"));
+    }
     match &report.log {
         Some(log) => line.text("log", &log.lines_in_order()),
         None => line,

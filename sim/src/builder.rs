@@ -112,6 +112,14 @@ impl Builder {
         self
     }
 
+    /// Whether the faults that the program's own code offers ([`buggify!`](crate::buggify)) may happen. A `#[sim::test]` has them on where it has any
+    /// faults (`--faults`), a plain run only where it is told so here.
+    #[must_use]
+    pub fn buggify(mut self, buggify: bool) -> Self {
+        self.config.buggify = buggify;
+        self
+    }
+
     /// Answers from a recorded log instead of the seed.
     #[must_use]
     pub fn replay(mut self, log: Log) -> Self {

@@ -29,8 +29,10 @@
 //! - [`Builder`] makes a simulated run; [`runtime`] has the [`Runtime`] trait with both its implementations.
 //! - [`spawn`], [`task`]: tasks. [`time`], [`net`], [`fs`], [`sync`], [`rand`], [`signal`]: what tokio and std have, in the world.
 //! - [`mod@host`]: machines, and what can befall them. [`net::faults`]: what can befall links.
+//! - [`assertions`]: what always holds, what sometimes happens, invariants, provoked faults.
 //! - [`test`](macro@test) and [`main`](macro@main): the attributes.
 
+pub mod assertions;
 mod builder;
 pub mod faults;
 pub mod fs;
@@ -49,13 +51,14 @@ pub mod sync;
 pub mod task;
 pub mod time;
 
+pub use assertions::invariant;
 pub use builder::Builder;
 pub use host::{Host, host};
 pub use runtime::{OsRuntime, Runtime, SimRuntime};
 pub use sim_core::choice::{Log, Odometer, Ratio, Seed};
 pub use sim_core::policy::{Lesson, PolicyKind};
 pub use sim_core::rt::{ConfigError, End, Failure, FailureKind, Leaks, Report, Run, RuntimeConfig};
-pub use sim_core::trace::{Fingerprint, first_divergence};
+pub use sim_core::trace::{Fingerprint, Probe, first_divergence};
 pub use sim_core::{Errno, simtrace};
 #[cfg(feature = "macros")]
 pub use sim_macros::{main, test};

@@ -179,9 +179,9 @@ fn joins_and_timers_that_are_ready_let_others_run() {
         let runs = Rc::clone(&ran);
         sim::spawn(async move { runs.set(true) }).detach();
         if joins {
-            first.await.unwrap()
+            first.await.unwrap();
         } else {
-            sleep(Duration::ZERO).await
+            sleep(Duration::ZERO).await;
         }
         assert!(!ran.get(), "the other ran before");
     }

@@ -41,6 +41,8 @@ pub struct RuntimeConfig {
     /// Whether a task may be interrupted before it touches what is shared, as on several threads it could be; else
     /// only where it waits. A search does; see [`poll_sync`](super::poll_sync).
     pub sync_points: bool,
+    /// Whether faults that the program's own code offers may happen; see [`buggify`](super::buggify).
+    pub buggify: bool,
     /// Whether the run is counted, for [`Report::lesson`](super::Report::lesson).
     pub census: bool,
 }
@@ -59,6 +61,7 @@ impl Default for RuntimeConfig {
             leaks: Leaks::Note,
             panics_end_run: true,
             sync_points: false,
+            buggify: false,
             census: false,
         }
     }

@@ -1,5 +1,6 @@
 //! The engine from outside: made once, entered for each `block_on`, closed with a report.
 
+use super::assertions::Provoked;
 use super::foreign::Foreign;
 use super::hosts::Held;
 use super::inbox::{Inbox, Interrupt};
@@ -90,6 +91,9 @@ impl Engine {
             inert: false,
             panic_place: None,
             spawner_cache: NameCache::default(),
+            invariants: Vec::new(),
+            checked_at: None,
+            provoked: Provoked::default(),
         };
         Ok(Self { runtime: Some(Box::new(runtime)), silent: false })
     }
@@ -284,6 +288,7 @@ impl Runtime {
             choices: self.enabled.choices(),
             elapsed: self.env.now,
             notices: trace.notices().to_vec(),
+            probes: trace.probes().to_vec(),
             log: self.env.choices.log(),
             recorded: trace.into_recorded(&self.env.choices),
             drift: self.env.choices.drift(),
@@ -327,6 +332,7 @@ impl Runtime {
         self.inert = true;
         let mut contents = mem::take(&mut self.discarded);
         contents.append(&mut self.graveyard);
+        contents.extend(mem::take(&mut self.invariants).into_iter().map(Content::Invariant));
         contents.extend(self.tasks.take_all());
         (contents, mem::take(&mut self.outbox))
     }

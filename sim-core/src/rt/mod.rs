@@ -14,8 +14,10 @@
 //!   its handles. `waker`: its waker. `timers`, `reactor`: what it waits for. `hosts`: where it runs.
 //! - `sync`: where a task may be interrupted. `foreign`: wakers that are not a task's own. `inbox`: wakes from other threads.
 //! - `registry`: what one can ask about tasks. `blocked`: the report when nothing can happen.
+//! - `assertions`, `invariants`: what the program itself says of its runs.
 //! - `outcome`: why a run ended. `config`: limits and costs.
 
+mod assertions;
 mod blocked;
 mod chunks;
 mod config;
@@ -26,6 +28,7 @@ mod engine;
 mod foreign;
 mod hosts;
 mod inbox;
+mod invariants;
 mod join;
 mod outcome;
 mod panics;
@@ -39,12 +42,14 @@ mod task;
 mod timers;
 mod waker;
 
+pub use assertions::{assertion_failed, buggify, fair_tail, probe};
 pub use config::{ConfigError, Leaks, RuntimeConfig};
 pub use current::{call, is_inside, try_call, try_with, with};
 pub use draws::{chance, pick};
 pub use engine::Engine;
 pub use foreign::{WakerSlot, waiter};
 pub use inbox::Interrupt;
+pub use invariants::invariant;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use outcome::{End, Failure, FailureKind, Report, Run};
 pub use panics::message as panic_message;
@@ -64,12 +69,14 @@ use crate::id::{HostId, TaskId};
 use crate::object::Object;
 use crate::prefetch::prefetch;
 use crate::trace::Kind;
+use assertions::Provoked;
 use core::fmt;
 use core::mem;
 use core::task::Waker;
 use foreign::Foreign;
 use hosts::Held;
 use inbox::{Inbox, Request};
+use invariants::Invariant;
 use sim_time::{Instant, Wheel};
 use state::{Begin, Pending, Wake};
 use std::rc::Rc;
@@ -138,6 +145,10 @@ pub struct Runtime {
     /// Where the last caught panic happened.
     panic_place: Option<String>,
     spawner_cache: spawn::NameCache,
+    invariants: Vec<Invariant>,
+    /// The number of steps after which the invariants were last evaluated.
+    checked_at: Option<u64>,
+    provoked: Provoked,
 }
 
 impl fmt::Debug for Runtime {
@@ -172,6 +183,8 @@ enum Step {
     Discard(Content),
     /// Call these wakers.
     Wake(Vec<Waker>),
+    /// Find out whether these hold.
+    Check(Vec<Invariant>),
     /// The root task has ended, or the run failed.
     End,
 }
@@ -191,6 +204,8 @@ enum Done {
     Completed(TaskId, BoxedTask),
     /// A poll panicked, and the future was dropped.
     Panicked(TaskId, Payload),
+    /// Invariants were evaluated, and the failure says which does not hold.
+    Checked(Vec<Invariant>, Option<Failure>),
     /// Something else than a poll: nothing is to be settled.
     Other,
 }
@@ -213,6 +228,10 @@ fn drive() {
             Step::Wake(wakers) => {
                 wakers.into_iter().for_each(Waker::wake);
                 Done::Other
+            }
+            Step::Check(mut invariants) => {
+                let broken = invariants::evaluate(&mut invariants);
+                Done::Checked(invariants, broken)
             }
             Step::End => return,
         };
@@ -319,6 +338,9 @@ impl Runtime {
             // It may have released wakers that are not ours.
             return self.look();
         }
+        if let Some(invariants) = self.unchecked() {
+            return Some(Step::Check(invariants));
+        }
         (self.over || self.check_limits()).then_some(Step::End)
     }
 
@@ -352,7 +374,8 @@ impl Runtime {
         } else {
             let glance = self.steps.saturating_add(STEPS_BETWEEN_GLANCES);
             let outside = if self.time_is_virtual { u64::MAX } else { self.outside_at };
-            self.look_at = idle_end.min(self.config.steps_max).min(glance).min(outside);
+            let check = if self.invariants.is_empty() { u64::MAX } else { self.steps + 1 };
+            self.look_at = idle_end.min(self.config.steps_max).min(glance).min(outside).min(check);
         }
         self.over
     }
@@ -489,6 +512,7 @@ impl Runtime {
                 self.ended(id);
             }
             Done::Panicked(id, payload) => self.settle_panicked(id, payload),
+            Done::Checked(invariants, broken) => self.settle_checked(invariants, broken),
         }
     }
 

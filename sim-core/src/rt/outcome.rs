@@ -2,7 +2,7 @@
 
 use crate::choice::Log;
 use crate::policy::Lesson;
-use crate::trace::{Fingerprint, Notice, Recorded};
+use crate::trace::{Fingerprint, Notice, Probe, Recorded};
 use core::fmt;
 use sim_time::Instant;
 
@@ -14,6 +14,10 @@ pub enum FailureKind {
     Panic,
     /// The test returned an error.
     Error,
+    /// An assertion of the program's own does not hold, or an invariant.
+    Assertion,
+    /// No run of many has reached what some run must. A single run never ends so.
+    Unreached,
     /// Nothing can ever happen again, and the root task has not ended.
     Deadlock,
     /// Tasks are polled for ever and nothing comes of it.
@@ -32,9 +36,11 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, with its name on the command line.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Panic, "panic"),
         (Self::Error, "error"),
+        (Self::Assertion, "assertion"),
+        (Self::Unreached, "unreached"),
         (Self::Deadlock, "deadlock"),
         (Self::Livelock, "livelock"),
         (Self::Limit, "limit"),
@@ -137,6 +143,8 @@ pub struct Report {
     pub elapsed: Instant,
     /// Remarks: what was asked for and is not modelled, what was left behind.
     pub notices: Vec<Notice>,
+    /// The probes that the run has come by, ordered by message.
+    pub probes: Vec<Probe>,
     /// The most recent events, as text.
     pub recent: Vec<String>,
     /// The choice log, if it was recorded.

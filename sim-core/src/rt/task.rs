@@ -5,6 +5,7 @@
 //! each line is a miss, so whatever a turn does not need stays out of the cell.
 
 use super::chunks::Chunks;
+use super::invariants::Invariant;
 use super::state::State;
 use crate::backend::Readiness;
 use crate::choice::{Path, Stream};
@@ -80,6 +81,8 @@ pub(super) enum Content {
     Task(BoxedTask),
     /// What it panicked with.
     Panic(Payload),
+    /// A condition that is not asked for any more.
+    Invariant(Invariant),
 }
 
 /// Who is told when a task ends. Two variants, so that it takes no more room than a waker.

@@ -15,6 +15,7 @@ mod codec;
 mod diff;
 mod event;
 mod hash;
+mod probe;
 
 pub use aside::Aside;
 pub use call::Call;
@@ -22,11 +23,14 @@ pub use codec::TraceError;
 pub use diff::{Divergence, first_divergence};
 pub use event::{Event, Kind};
 pub use hash::payload_hash;
+pub use probe::Probe;
 
 use crate::choice::{Answered, Choices, Names, Path, mix};
 use crate::errno::Errno;
 use core::fmt;
+use core::panic::Location;
 use hash::Rolling;
+use probe::Probes;
 use sim_time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,6 +112,7 @@ pub struct Trace {
     ring: Vec<Event>,
     full: Option<Box<Full>>,
     notices: Vec<Notice>,
+    probes: Probes,
 }
 
 impl Default for Trace {
@@ -126,6 +131,7 @@ impl Trace {
             ring: Vec::with_capacity(RING_MIN),
             full: None,
             notices: Vec::new(),
+            probes: Probes::default(),
         }
     }
 
@@ -236,6 +242,17 @@ impl Trace {
     #[must_use]
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// Notes that the run has come by the probe `message`, which was `reached` or not. It changes no fingerprint.
+    pub fn probe(&mut self, message: &str, place: &Location<'_>, reached: bool) {
+        self.probes.note(message, place, reached);
+    }
+
+    /// The probes that the run has come by, ordered by message.
+    #[must_use]
+    pub fn probes(&self) -> &[Probe] {
+        self.probes.as_slice()
     }
 
     /// How many events happened.

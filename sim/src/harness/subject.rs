@@ -54,7 +54,8 @@ where
         }
         // What decides the run comes after the user's own settings: a seed fixed there would make all runs one.
         builder = (self.configure)(builder).seed(plan.seed).policy(plan.policy);
-        builder = builder.sync_points(true).census(plan.census).faults(plan.faults);
+        builder = builder.sync_points(true).census(plan.census);
+        builder = builder.faults(plan.faults).buggify(!plan.faults.is_none());
         if let Some(lesson) = &plan.lesson {
             builder = builder.lesson(lesson.clone());
         }
