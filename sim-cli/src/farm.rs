@@ -7,7 +7,7 @@ use crate::config::{Settings, StopAt};
 use crate::exit::{Code, Stop};
 use crate::judge::Judge;
 use crate::list::Test;
-use crate::plan::{Campaign, Nature, Task};
+use crate::plan::{Campaign, Nature, Reached, Task};
 use crate::project::Project;
 use crate::report::{Event, Failure, Report, TestDone};
 use crate::worker::{Order, Outcome, Pause, Scratch, Surroundings, Worker};
@@ -305,6 +305,21 @@ fn plain(test: &Test, failed: crate::worker::Failed) -> Failure {
     }
 }
 
+/// The failure of a probe that none of `runs` runs has reached.
+fn missed(test: &str, probe: Reached, runs: u64, settings: &Settings) -> Failure {
+    let seed = settings.base.to_string();
+    Failure {
+        test: test.to_owned(),
+        kind: String::from("unreached"),
+        message: probe.message,
+        location: Some(probe.place),
+        details: format!("none of {runs} runs came by with the condition true"),
+        replay: format!("cargo sim test {test} --seed {seed} --runs {runs}"),
+        seed,
+        ..Failure::default()
+    }
+}
+
 /// What there is to say about a test that is done.
 fn events(entry: &mut Entry, judge: &Judge<'_>) -> Result<Vec<Event>, Stop> {
     let campaign = &entry.campaign;
@@ -317,6 +332,7 @@ fn events(entry: &mut Entry, judge: &Judge<'_>) -> Result<Vec<Event>, Stop> {
         found.push(judge.finding(&entry.test, &campaign.strategy(), finding)?);
     }
     let tally = campaign.tally();
+    let unreached = campaign.unreached(&tally);
     let is_plain = campaign.nature() == Some(Nature::Plain);
     let name = &entry.test.name;
     let is_failure = |event: &&Event| matches!(event, Event::Failure(_));
@@ -327,19 +343,29 @@ fn events(entry: &mut Entry, judge: &Judge<'_>) -> Result<Vec<Event>, Stop> {
         plain: is_plain,
         runs: tally.runs + u64::from(is_plain),
         replayed: entry.stored.len() as u64,
-        failures: tally.failures + replayed + u64::from(entry.plain.is_some()),
+        failures: tally.failures
+            + replayed
+            + u64::from(entry.plain.is_some())
+            + unreached.len() as u64,
         diverged: found.iter().chain(&entry.replayed).any(diverged),
         sim_seconds: rounded(tally.simulated_ns as f64 / 1e9),
         wall_seconds: rounded(entry.elapsed().as_secs_f64()),
         fingerprint: if is_plain { String::new() } else { format!("{:016x}", tally.fingerprint) },
     })];
     if tally.runs > 0 {
-        let (schedules, executions) = (tally.schedules, tally.executions);
-        events.push(Event::Coverage { test: name.clone(), schedules, executions });
+        events.push(Event::Coverage {
+            test: name.clone(),
+            schedules: tally.schedules,
+            executions: tally.executions,
+            choices: tally.choices,
+            probes: tally.probes,
+        });
     }
     events.append(&mut entry.replayed);
     events.extend(entry.plain.take().map(|failure| Event::Failure(Box::new(failure))));
     events.extend(found);
+    let missed = |probe| Event::Failure(Box::new(missed(name, probe, tally.runs, judge.settings)));
+    events.extend(unreached.into_iter().map(missed));
     let remarks = tally.remarks.map(|remarks| match tally.remarked {
         1 => remarks,
         runs => format!("{remarks}\n(one of {runs} runs with remarks)"),

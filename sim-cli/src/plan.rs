@@ -10,11 +10,16 @@
 //! - The failure that is reported is the one of the lowest run, and only runs up to it are counted,
 //!   so that a report does not depend on how many processes there were.
 
+mod probes;
+
+pub(crate) use probes::Reached;
+
 use crate::config::Budget;
 use crate::config::RUNS;
 use crate::config::parse::Shard;
 use crate::worker::{Begin, End, Failed};
 use sim_core::choice::mix;
+use sim_core::trace::Probe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -64,6 +69,10 @@ pub(crate) struct Tally {
     pub(crate) remarks: Option<String>,
     /// How many runs had any.
     pub(crate) remarked: u64,
+    /// How often more than one actor could be next.
+    pub(crate) choices: u64,
+    /// The probes that the runs have come by, ordered by message.
+    pub(crate) probes: Vec<Reached>,
 }
 
 /// A run as far as the campaign remembers it.
@@ -73,6 +82,8 @@ struct Done {
     schedule: String,
     simulated_ns: u64,
     notices: String,
+    choices: u64,
+    probes: Vec<Probe>,
 }
 
 /// The campaign of one test.
@@ -224,8 +235,10 @@ impl Campaign {
                 self.findings
                     .insert(begin.run, Finding { begin: begin.clone(), failed, fingerprint });
             }
-            let End { fingerprint, schedule, simulated_ns, notices, .. } = end;
-            self.done.insert(begin.run, Done { fingerprint, schedule, simulated_ns, notices });
+            let probes = probes::read(&end.probes);
+            let End { fingerprint, schedule, simulated_ns, notices, choices, .. } = end;
+            let done = Done { fingerprint, schedule, simulated_ns, notices, choices, probes };
+            self.done.insert(begin.run, done);
         }
         if let Some((begin, failed)) = death {
             self.findings.insert(begin.run, Finding { begin, failed, fingerprint: None });
@@ -271,12 +284,15 @@ impl Campaign {
         let mut tally =
             Tally { failures: self.findings.range(..=last).count() as u64, ..Tally::default() };
         let (mut schedules, mut executions) = (BTreeSet::new(), BTreeSet::new());
+        let mut reached = BTreeMap::new();
         for done in self.done.range(..=last).map(|(_, done)| done) {
             tally.runs += 1;
             tally.simulated_ns += u128::from(done.simulated_ns);
             tally.fingerprint = mix::join(tally.fingerprint, mix::name(&done.fingerprint));
             schedules.insert(done.schedule.as_str());
             executions.insert(done.fingerprint.as_str());
+            tally.choices += done.choices;
+            probes::add(&mut reached, &done.probes);
             if !done.notices.is_empty() {
                 tally.remarked += 1;
                 tally.remarks.get_or_insert_with(|| done.notices.clone());
@@ -286,7 +302,20 @@ impl Campaign {
             self.findings.range(..=last).filter(|(_, finding)| finding.fingerprint.is_none());
         tally.runs += deaths.count() as u64;
         (tally.schedules, tally.executions) = (schedules.len(), executions.len());
+        tally.probes = reached.into_values().collect();
         tally
+    }
+
+    /// The probes that no run has reached, if the campaign was whole: nothing failed, it is no shard of one, and there was at least a batch. Fewer
+    /// runs say little, and a run that failed ended early.
+    pub(crate) fn unreached(&self, tally: &Tally) -> Vec<Reached> {
+        let is_whole = self.shard.of == 1
+            && self.findings.is_empty()
+            && !self.stored_failed
+            && self.diverged().is_none()
+            && tally.runs >= BATCH_RUNS;
+        let missed = tally.probes.iter().filter(|probe| is_whole && probe.runs == 0);
+        missed.cloned().collect()
     }
 }
 

@@ -216,3 +216,57 @@ proptest! {
         prop_assert_eq!(campaign.tally().runs, expected.map_or(256, |run| run + 1));
     }
 }
+
+/// Performs a whole campaign in which every run tells of the probes that `probes` says.
+fn probed(runs: u64, shard: Shard, failing: &[u64], probes: fn(u64) -> &'static str) -> Campaign {
+    let budget = Budget { runs: Some(runs), ..Budget::default() };
+    let mut campaign = Campaign::new(budget, shard, false, 0);
+    while let Some(task) = campaign.next(NOW) {
+        if let Task::Again { run } = task {
+            campaign.performed_again(task, Some(format!("{run:x}")));
+            continue;
+        }
+        let mut runs = batch(task, failing);
+        for (begin, end) in &mut runs {
+            probes(begin.run).clone_into(&mut end.probes);
+        }
+        campaign.learn(Nature::Native, None);
+        campaign.performed(task, runs, None);
+    }
+    campaign
+}
+
+/// A probe is reached if one run has reached it, and it is known if one run has come by.
+#[test]
+fn probes_are_added_up_over_all_runs() {
+    let probes = |run| match run {
+        3 => "0\tsrc/a.rs:1:1\trare\n0\tsrc/b.rs:2:2\tnever",
+        70 => "2\tsrc/c.rs:3:3\trare\n1\tsrc/d.rs:4:4\tlate",
+        _ => "",
+    };
+    let campaign = probed(100, Shard::default(), &[], probes);
+    let tally = campaign.tally();
+    let known: Vec<_> =
+        tally.probes.iter().map(|probe| (&*probe.message, &*probe.place, probe.runs)).collect();
+    assert_eq!(
+        known,
+        [("late", "src/d.rs:4:4", 1), ("never", "src/b.rs:2:2", 0), ("rare", "src/a.rs:1:1", 1)]
+    );
+    let unreached = campaign.unreached(&tally);
+    assert_eq!(unreached.iter().map(|probe| &*probe.message).collect::<Vec<_>>(), ["never"]);
+}
+
+#[test]
+fn only_a_whole_campaign_says_that_a_probe_is_not_reached() {
+    let probes = |_| "0\tsrc/a.rs:1:1\tnever";
+    let unreached = |runs, shard, failing: &[u64]| {
+        let campaign = probed(runs, shard, failing, probes);
+        let tally = campaign.tally();
+        assert_eq!(tally.probes.len(), 1, "it is known in any case");
+        campaign.unreached(&tally).len()
+    };
+    assert_eq!(unreached(64, Shard::default(), &[]), 1);
+    assert_eq!(unreached(31, Shard::default(), &[]), 0, "less than a batch");
+    assert_eq!(unreached(64, Shard { this: 1, of: 2 }, &[]), 0, "another shard may reach it");
+    assert_eq!(unreached(64, Shard::default(), &[40]), 0, "a failure ended it");
+}

@@ -1,6 +1,6 @@
 //! Events for people.
 
-use super::{Diverged, Event, Failure, TestDone};
+use super::{Diverged, Event, Failure, Reached, TestDone};
 use crate::project::quoted;
 use std::fmt::Write as _;
 
@@ -22,7 +22,8 @@ pub(super) fn text(event: &Event) -> String {
         Event::Test(test) => done(test),
         Event::Failure(failure) => told(failure),
         Event::Divergence(diverged) => parted(diverged),
-        Event::Coverage { .. } => String::new(),
+        Event::Coverage { probes, .. } if probes.is_empty() => String::new(),
+        Event::Coverage { probes, .. } => probed(probes),
         Event::Note { test, message } => {
             let test = test.as_ref().map(|test| format!("{test}: ")).unwrap_or_default();
             let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
@@ -66,6 +67,17 @@ fn done(test: &TestDone) -> String {
         count(test.runs, "run"),
         seconds(test.sim_seconds)
     )
+}
+
+/// How many probes were reached, and which were not.
+fn probed(probes: &[Reached]) -> String {
+    let (reached, missed): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| probe.runs > 0);
+    let missed: Vec<_> = missed.iter().map(|probe| format!("'{}'", probe.message)).collect();
+    let missed = match &missed[..] {
+        [] => String::new(),
+        missed => format!(", not {}", missed.join(", ")),
+    };
+    format!("       {} of {} reached{missed}\n", reached.len(), count(probes.len() as u64, "probe"))
 }
 
 fn told(failure: &Failure) -> String {
@@ -207,7 +219,24 @@ mod tests {
             done("bank::plain", 0, true),
             done("bank::transfer::lost", 1, false),
             Event::Failure(Box::new(failure())),
-            Event::Coverage { test: String::from("x"), schedules: 1, executions: 2 },
+            Event::Coverage {
+                test: String::from("x"),
+                schedules: 1,
+                executions: 2,
+                choices: 300,
+                probes: vec![
+                    Reached {
+                        message: String::from("a retry is sent"),
+                        place: String::from("src/a.rs:3:5"),
+                        runs: 7,
+                    },
+                    Reached {
+                        message: String::from("the log is full"),
+                        place: String::from("src/b.rs:9:5"),
+                        runs: 0,
+                    },
+                ],
+            },
             Event::Note { test: None, message: String::from("a remark") },
             Event::Summary {
                 tests: 3,

@@ -12,7 +12,7 @@ pub(super) fn line(event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Diverged, Failure, TestDone};
+    use super::super::{Diverged, Failure, Reached, TestDone};
     use super::*;
 
     #[test]
@@ -35,6 +35,17 @@ mod tests {
                 fingerprint: String::from("ab"),
                 ..TestDone::default()
             }),
+            Event::Coverage {
+                test: test.clone(),
+                schedules: 97,
+                executions: 100,
+                choices: 41_200,
+                probes: vec![Reached {
+                    message: String::from("a retry is sent"),
+                    place: String::from("src/a.rs:3:5"),
+                    runs: 7,
+                }],
+            },
             Event::Failure(Box::new(Failure {
                 test: test.clone(),
                 seed: String::from("0x2a"),

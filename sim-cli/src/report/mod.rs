@@ -7,6 +7,7 @@ mod human;
 mod json;
 
 use crate::config::parse::Format;
+use crate::plan::Reached;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write};
@@ -34,7 +35,17 @@ pub(crate) enum Event {
     /// The same choices gave two executions.
     Divergence(Box<Diverged>),
     /// What the runs of a test explored.
-    Coverage { test: String, schedules: usize, executions: usize },
+    Coverage {
+        test: String,
+        /// How many different orders of actors there were.
+        schedules: usize,
+        /// How many different executions there were.
+        executions: usize,
+        /// How often more than one actor could be next, over all runs.
+        choices: u64,
+        /// The probes that some run has come by, with how many runs reached each.
+        probes: Vec<Reached>,
+    },
     /// Something to know.
     Note {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -47,6 +47,8 @@ pub(crate) struct End {
     pub(crate) recent: String,
     #[serde(default)]
     pub(crate) notices: String,
+    #[serde(default)]
+    pub(crate) probes: String,
     pub(crate) log: Option<String>,
 }
 

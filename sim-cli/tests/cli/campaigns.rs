@@ -254,3 +254,60 @@ fn a_bug_that_needs_a_crash_is_found_with_faults_and_replayed() {
         .unwrap();
     project.sim("test --seed 1 --runs 2 --faults profile --no-shrink").exits(1);
 }
+
+/// A condition that is never true, one that is true now and then, and a place that is expected and that no run comes by.
+#[test]
+fn what_no_run_reaches_is_a_failure_of_the_campaign() {
+    let text = "#[sim::test]\nasync fn probed() {\n    \
+            sim::assertions::expect_reached(\"somebody comes by\");\n    \
+            let n = sim::rand::range(0..10);\n    \
+            sim::sometimes!(n == 7, \"seven is drawn\");\n    \
+            sim::sometimes!(n == 11, \"eleven is drawn\");\n    \
+            sim::reachable!(\"the end is reached\");\n    \
+            sim::always!(n < 10, \"a draw is in its range\", n);\n}\n";
+    let project = Project::new("probes", text);
+    let said = project.sim("test --seed 1 --runs 64 --format json").exits(1);
+    let lines = lines(&said.out);
+    let coverage = lines.iter().find(|line| line["event"] == "coverage").unwrap();
+    assert!(coverage["choices"].as_u64().is_some() && coverage["schedules"].as_u64().is_some());
+    let probes = coverage["probes"].as_array().unwrap();
+    let runs = |probe: &Value| {
+        (probe["message"].as_str().unwrap().to_owned(), probe["runs"].as_u64().unwrap())
+    };
+    let known: Vec<_> = probes.iter().map(runs).collect();
+    assert_eq!(known[0], (String::from("eleven is drawn"), 0));
+    assert!(known[1].0 == "seven is drawn" && (1..64).contains(&known[1].1), "{known:?}");
+    assert_eq!(known[2], (String::from("somebody comes by"), 0));
+    assert_eq!(known[3], (String::from("the end is reached"), 64));
+    let failures: Vec<_> = lines.iter().filter(|line| line["event"] == "failure").collect();
+    let told: Vec<_> = failures
+        .iter()
+        .map(|line| (line["kind"].as_str().unwrap(), line["location"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("unreached", "tests/bank.rs:6:5"), ("unreached", "tests/bank.rs:3:5")]);
+    let said = project.sim("test --seed 1 --runs 64").exits(1);
+    assert!(
+        said.out.contains("2 of 4 probes reached, not 'eleven is drawn', 'somebody comes by'"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("unreached at tests/bank.rs:6:5\n    eleven is drawn\n"),
+        "{}",
+        said.out
+    );
+    project.sim("test --seed 1 --runs 20").exits(0);
+    project.edit(&text.replace("n < 10", "n < 9"));
+    let said = project.sim("test --seed 1 --runs 64").exits(1);
+    assert!(
+        said.out.contains("assertion at tests/bank.rs:8:5\n    a draw is in its range\n"),
+        "{}",
+        said.out
+    );
+    assert!(
+        !said.out.contains("unreached at"),
+        "a campaign that a failure has ended says nothing of probes"
+    );
+    let again = project.sim(&format!("replay {}", project.stored()[0])).exits(1);
+    assert!(again.out.contains("a draw is in its range"), "{}", again.out);
+}
