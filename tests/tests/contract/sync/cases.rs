@@ -11,8 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use sync::{Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 
+type List<T> = Rc<RefCell<Vec<T>>>;
+
 /// A list that tasks write into.
-fn list<T>() -> (Rc<RefCell<Vec<T>>>, Rc<RefCell<Vec<T>>>) {
+fn list<T>() -> (List<T>, List<T>) {
     let list = Rc::new(RefCell::new(Vec::new()));
     (Rc::clone(&list), list)
 }
