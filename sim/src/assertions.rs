@@ -105,9 +105,10 @@ macro_rules! reachable {
 /// Waits until the condition holds, and fails if it does not within so much time of the host's monotonic clock:
 /// `eventually!(condition, within, "message").await`.
 ///
-/// Call it where nothing stands in the way any more: after partitions are healed and hosts restarted. From its first poll on every actor has its
-/// turns, whatever the strategy, so that it judges the program and not the scheduler. The condition is looked at again after
-/// pauses, which begin with a millisecond and grow to a hundredth of the time, so a state that does not last may be missed.
+/// With its first poll the tail of the run begins: the fault driver heals what it has done and begins nothing more, and every actor has its turns,
+/// whatever the strategy, so that it judges the program and neither its circumstances nor the scheduler. What the test itself has done to
+/// hosts and links it undoes before. The condition is looked at again after pauses, which begin with a millisecond and grow to a
+/// hundredth of the time, so a state that does not last may be missed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -251,7 +252,7 @@ async fn wait_for(
     if !rt::is_inside() {
         return;
     }
-    rt::fair_tail();
+    rt::begin_tail();
     let began = crate::time::Instant::now();
     let mut pause = FIRST_PAUSE;
     while !holds() {

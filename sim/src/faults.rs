@@ -7,7 +7,8 @@
 //! - The root host, where the test itself runs, is neither crashed nor paused, and its clock is left alone; its links are as
 //!   exposed as others.
 //! - A host is crashed or killed only if [`Host::run`] says how it starts again.
-//! - After [`Faults::until`] everything is healed and nothing more begins: whatever goes wrong then is the program's own.
+//! - After [`Faults::until`], or once somebody waits for what is to happen in the end ([`eventually!`](crate::eventually)), everything is healed
+//!   and nothing more begins: whatever goes wrong then is the program's own.
 //! - Never: an episode that does not end, or two at once on one host or pair.
 
 pub use sim_worker::{FaultKind, Faults};
@@ -15,6 +16,9 @@ pub use sim_worker::{FaultKind, Faults};
 use crate::host::{Host, current, simulated};
 use crate::net::faults;
 use crate::time::{Instant, sleep_until};
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use sim_core::choice::{Choices, Path, Ratio, Site};
 use sim_core::rt;
@@ -91,28 +95,39 @@ impl Look {
     }
 }
 
-/// Begins and ends episodes until the time for them is over.
+/// Begins and ends episodes until the time for them is over, or the tail of the run begins.
 pub(crate) async fn drive(faults: Faults) {
+    let mut open = Vec::new();
+    {
+        let mut looks = pin!(look_about(faults, &mut open));
+        poll_fn(|context| match rt::poll_tail() {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => looks.as_mut().poll(context),
+        })
+        .await;
+    }
+    open.into_iter().for_each(|open| open.episode.end());
+}
+
+async fn look_about(faults: Faults, open: &mut Vec<Open>) {
     let (begun, driver) = (Instant::now(), rt::with(|runtime| runtime.actor_path()));
     let end = begun + faults.until;
-    let mut open: Vec<Open> = Vec::new();
     for look in 1.. {
         let at = begun + faults.every * look;
-        end_due(&mut open, at.min(end)).await;
+        end_due(open, at.min(end)).await;
         if at >= end {
             break;
         }
         for kind in FaultKind::ALL.into_iter().filter(|&kind| faults.one_in(kind) != 0) {
             let look = Look::new(driver, kind, look);
             if look.begins(faults.one_in(kind))
-                && let Some(episode) = begin(&look, &open)
+                && let Some(episode) = begin(&look, open)
             {
                 let until = Instant::now() + look.length(faults.longest);
                 open.push(Open { until, episode });
             }
         }
     }
-    open.into_iter().for_each(|open| open.episode.end());
 }
 
 /// Waits until `at`, and ends on the way what is over.

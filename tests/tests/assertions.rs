@@ -275,6 +275,38 @@ fn the_end_is_judged_fairly() {
     }
 }
 
+/// The driver heals what it has done and begins nothing more: the host that it has paused works again.
+#[test]
+fn the_end_is_judged_when_faults_are_over() {
+    use sim::faults::{FaultKind, Faults};
+    let mut faults = Faults::default().with(FaultKind::Pause, 1);
+    (faults.longest, faults.until) = (Duration::from_secs(60), Duration::from_secs(600));
+    let mut waited = 0;
+    for seed in 0..20 {
+        let run = Builder::new().seed(seed).faults(faults).run(|| async {
+            let work = Rc::new(Cell::new(0));
+            let works = Rc::clone(&work);
+            sim::host("db").spawn(async move {
+                loop {
+                    sleep(Duration::from_millis(10)).await;
+                    works.set(works.get() + 1);
+                }
+            });
+            sleep(Duration::from_secs(20)).await;
+            let before = work.get();
+            sleep(Duration::from_millis(100)).await;
+            let was_paused = work.get() == before;
+            eventually!(work.get() > before, Duration::from_secs(1), "the host works").await;
+            let before = work.get();
+            sleep(Duration::from_secs(100)).await;
+            assert!(work.get() > before + 9000, "nothing has befallen it since");
+            was_paused
+        });
+        waited += u32::from(run.unwrap());
+    }
+    assert!(waited > 10, "it was paused in {waited} runs");
+}
+
 /// How often each of two places fired in a run, and the run.
 fn provoked(builder: Builder) -> (u32, u32, Report) {
     let run = builder.record(true).run(|| async {

@@ -6,6 +6,7 @@
 use super::{Failure, FailureKind, Runtime, current};
 use crate::choice::{Path, Ratio, Site, Stream, name_hash};
 use core::panic::Location;
+use core::task::Poll;
 use std::collections::BTreeMap;
 
 /// Whether a place is active in this run.
@@ -46,9 +47,33 @@ pub fn buggify(place: &'static str, ratio: Ratio) -> bool {
     current::try_with(fires).unwrap_or(false)
 }
 
-/// From here on every actor has its turns, whatever the policy: what is to happen in the end has a chance to.
-pub fn fair_tail() {
-    current::try_with(|runtime| runtime.enabled.be_fair(&runtime.env.choices));
+/// The tail of a simulated run begins, in which nothing stands in the way of what is to happen in the end: every actor has its turns, whatever the
+/// policy, and whoever makes trouble ends it ([`poll_tail`]). Nothing elsewhere.
+pub fn begin_tail() {
+    current::try_with(|runtime| {
+        if !runtime.time_is_virtual || runtime.in_tail {
+            return;
+        }
+        runtime.in_tail = true;
+        runtime.enabled.be_fair(&runtime.env.choices);
+        if let Some(driver) = runtime.tail_waiter.take() {
+            runtime.wake(driver);
+        }
+    });
+}
+
+/// Whether the tail has begun. If not, the running task is woken when it does; one task can wait for that.
+///
+/// # Panics
+/// Outside a runtime.
+pub fn poll_tail() -> Poll<()> {
+    current::with(|runtime| match runtime.in_tail {
+        true => Poll::Ready(()),
+        false => {
+            runtime.tail_waiter = runtime.current;
+            Poll::Pending
+        }
+    })
 }
 
 /// The places that were asked, by the hash of their names.

@@ -94,6 +94,8 @@ impl Engine {
             invariants: Vec::new(),
             checked_at: None,
             provoked: Provoked::default(),
+            in_tail: false,
+            tail_waiter: None,
         };
         Ok(Self { runtime: Some(Box::new(runtime)), silent: false })
     }

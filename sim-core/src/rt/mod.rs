@@ -42,7 +42,7 @@ mod task;
 mod timers;
 mod waker;
 
-pub use assertions::{assertion_failed, buggify, fair_tail, probe};
+pub use assertions::{assertion_failed, begin_tail, buggify, poll_tail, probe};
 pub use config::{ConfigError, Leaks, RuntimeConfig};
 pub use current::{call, is_inside, try_call, try_with, with};
 pub use draws::{chance, pick};
@@ -149,6 +149,9 @@ pub struct Runtime {
     /// The number of steps after which the invariants were last evaluated.
     checked_at: Option<u64>,
     provoked: Provoked,
+    /// Nothing makes trouble any more, and who is told when that begins.
+    in_tail: bool,
+    tail_waiter: Option<TaskId>,
 }
 
 impl fmt::Debug for Runtime {
