@@ -29,7 +29,10 @@
 //!
 //! A probe is known by its message: two places with one message are one probe. And it is known only once some run has come by it, with
 //! its condition true or not; nobody lists the places of a program. So `sometimes!` where the code does run finds conditions that never come true, and a place that
-//! no run ever comes by is reported only if somebody has said that he expects it, with [`expect_reached`].
+//! no run ever comes by is reported only if somebody has said that he expects it, with [`expect_reached`]. Under `cargo test` alone, with its few runs,
+//! and in a campaign that a failure has ended, that is a shard of one or has less than 32 runs, nobody judges.
+//!
+//! A program that enters a world by the tokio or the libc door runs none of this crate's runtimes: there it is as elsewhere.
 
 use core::fmt::{Debug, Write as _};
 use core::panic::Location;
