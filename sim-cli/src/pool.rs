@@ -2,7 +2,7 @@
 
 use crate::exit::Stop;
 use crate::list::Test;
-use crate::worker::{Ask, Pause, Said, Scratch, Surroundings, Talk};
+use crate::worker::{Ask, Pause, Said, Scratch, Talk};
 use sim_core::simtrace::Simtrace;
 use sim_worker::run::FAULTS;
 use std::path::Path;
@@ -78,12 +78,10 @@ impl<'a> Pool<'a> {
         let at = match self.talks.iter().position(Talk::is_idle) {
             Some(at) => at,
             None => {
-                let around = Surroundings::default();
                 self.talks.push(Talk::start(
                     self.test,
                     self.faults.as_deref(),
                     self.scratch,
-                    &around,
                     self.stall,
                 )?);
                 self.talks.len() - 1

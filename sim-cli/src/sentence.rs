@@ -36,7 +36,7 @@ pub(crate) fn of(log: &Log) -> String {
     ];
     let rest = [
         (named(".reorder"), "message that overtakes", "messages that overtake"),
-        (about(Concern::Schedule) + about(Concern::Yield), "preemption", "preemptions"),
+        (about(Concern::Schedule), "preemption", "preemptions"),
         (about(Concern::Delay), "delayed message", "delayed messages"),
         (count(&|site| site == "fs.disk.delay"), "slow disk operation", "slow disk operations"),
         (about(Concern::Branch), "branch of a select!", "branches of select!"),
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn choices_are_counted_by_what_they_are_about() {
         assert_eq!(
-            sentence(&["sched.next a 1 @b", "task.sync.yield b 0 1", "net.link.delay a>b 0 7"]),
+            sentence(&["sched.next a 1 @b", "sched.sync b 0 @a", "net.link.delay a>b 0 7"]),
             "no fault needed: two preemptions and one delayed message"
         );
         assert_eq!(

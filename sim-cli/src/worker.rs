@@ -153,7 +153,7 @@ impl Worker {
         around: &Surroundings,
         stall: Duration,
     ) -> Result<Self, Stop> {
-        let (command, order) = quiet_command(test, order, around.shown);
+        let (command, order) = quiet_command(test, order);
         Self::of_command(command, &test.name, &order, scratch, around, stall)
     }
 
@@ -231,11 +231,12 @@ impl Drop for Worker {
 }
 
 /// The command line of `test`, and `order` as it is told.
-fn quiet_command(test: &Test, order: &Order, shown: bool) -> (Command, Order) {
+fn quiet_command(test: &Test, order: &Order) -> (Command, Order) {
     let mut command = command(test);
     let is_native = test.executable.door == DoorKind::Native;
-    if !is_native && !shown {
-        // A panic's place and text are what is reported; collecting the frames costs more than most runs.
+    if !is_native {
+        // A panic's place and text are what is reported. Collecting the frames costs more than most runs, and reads files: a replay
+        // that did would be another execution than the search.
         command.env("RUST_BACKTRACE", "0");
     }
     let named = (!is_native).then(|| test.name.clone());

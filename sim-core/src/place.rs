@@ -10,19 +10,29 @@ use std::fmt::Write as _;
 const FRAMES: usize = 6;
 
 /// Crates whose frames are never the program's own: what runs it, and what it is run by.
-const NOT_ITS_OWN: [&str; 12] = [
+const NOT_ITS_OWN: [&str; 22] = [
     "std",
     "core",
     "alloc",
     "test",
     "tokio",
-    "tokio_real",
     "futures_core",
     "futures_util",
     "futures_executor",
     "pin_project_lite",
-    "sim",
     "backtrace",
+    "sim",
+    "sim_abi",
+    "sim_core",
+    "sim_fs",
+    "sim_libc",
+    "sim_net",
+    "sim_os",
+    "sim_time",
+    "sim_tokio",
+    "sim_worker",
+    "sim_world",
+    "sim_explore",
 ];
 
 /// How the paths of this project's own sources begin: those of all its crates, whose names do too.
@@ -126,12 +136,7 @@ impl Frame<'_> {
             .place
             .is_some_and(|place| place.starts_with("/rustc/") || place.starts_with(ours()));
         match self.crate_name() {
-            Some(name) => {
-                is_elsewhere
-                    || name.starts_with("sim_")
-                    || name.starts_with("__")
-                    || NOT_ITS_OWN.contains(&name)
-            }
+            Some(name) => is_elsewhere || name.starts_with("__") || NOT_ITS_OWN.contains(&name),
             // A closure or an async function without its path; what else has none is C's or a library's.
             None => {
                 let is_closure = self.function.starts_with('{') && self.place.is_some();

@@ -8,7 +8,7 @@ use sim_core::choice::{Answer, Concern, Log};
 pub struct Weight {
     /// Faults with a beginning and an end.
     pub episodes: usize,
-    /// Turns that went to another than the first in line, or were given up without need.
+    /// Turns that went to another than the first in line.
     pub switches: usize,
     /// Answers that are not dull.
     pub choices: usize,
@@ -40,7 +40,7 @@ impl Weight {
 
 /// Whether answers of the site of this name decide whose turn it is.
 pub(crate) fn is_switch(site: &str) -> bool {
-    matches!(Concern::of(site), Concern::Schedule | Concern::Yield)
+    Concern::of(site) == Concern::Schedule
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
         };
         let one =
             weight(&["sched.next a 1 @b", "net.link.delay a>b 0 7", "net.link.delay a>b 1 7"]);
-        let two = weight(&["sched.next a 1 @b", "task.sync.yield b 0 1"]);
+        let two = weight(&["sched.next a 1 @b", "sched.sync b 0 @a"]);
         assert!(one < two, "{one:?} {two:?}");
         assert!(weight(&["net.link.delay a>b 0 3"]) < weight(&["net.link.delay a>b 0 4"]));
         assert!(weight(&["net.link.delay a>b 0 6"]) < weight(&["net.link.delay a>b 0 7"]));

@@ -1,6 +1,6 @@
 //! Stories of executions that are made by hand.
 
-use super::story::{Critical, Story, Teller, behind_yield, put_off, ran, wanted};
+use super::story::{Critical, Story, Teller, put_off, ran, wanted};
 use super::text::text;
 use super::turns;
 use sim_core::choice::{Answer, Answered, Key, Names, Path};
@@ -129,11 +129,11 @@ fn two_customers() -> Making {
         .uses("main/root/shop::sell::{{closure}}", "tokio.sync.mutex")
         .stands("main/root/shop::sell::{{closure}}", 1, sell)
         .answered(
-            "task.sync.yield",
+            "sched.sync",
             ("main/root/shop::sell::{{closure}}", 2),
-            Answer::Value(1),
+            Answer::Actor("main/root/shop::sell::{{closure}}#1".into(), 0),
             ("main/root/shop::sell::{{closure}}", 1),
-            None,
+            Some(("main/root/shop::sell::{{closure}}", 0)),
         )
         .poll("main/root/shop::sell::{{closure}}#1", 1)
         .uses("main/root/shop::sell::{{closure}}#1", "tokio.sync.mutex")
@@ -151,9 +151,9 @@ fn two_customers() -> Making {
 #[test]
 fn a_preemption_reads_like_this() {
     let recorded = two_customers().done();
-    let turns = turns::of(&recorded);
-    let pair = behind_yield(&turns, &recorded.answered[0]);
-    let critical = Critical { key: &recorded.answered[0].key, pair };
+    let (turns, answered) = (turns::of(&recorded), &recorded.answered[0]);
+    let pair = ran(&recorded, &turns, answered).zip(put_off(&turns, answered));
+    let critical = Critical { key: &answered.key, pair };
     insta::assert_snapshot!(told(&recorded, Some(&critical)));
 }
 

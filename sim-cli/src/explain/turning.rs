@@ -1,17 +1,16 @@
 //! What turns the verdict: the last choice without which the run passes, and the two turns whose order it decides.
 //!
 //! A choice that runs B before its time puts it before everybody who was in line, and only one of them matters. So B is let run one
-//! turn later, and one more, until the run passes: whoever has just come to run before B is the other one of the pair. A turn that
-//! was given up is examined the other way round: its actor goes on after one other turn, after two, until the run fails.
+//! turn later, and one more, until the run passes: whoever has just come to run before B is the other one of the pair.
 
 use super::read;
-use super::story::{behind_yield, put_off, ran};
+use super::story::{put_off, ran};
 use super::turns::{self, Named};
 use crate::exit::Stop;
 use crate::pool::Pool;
 use crate::worker::{Ask, Said};
-use sim_core::choice::{Answer, Answered, Concern, Key, Log, SCHEDULE, SYNC};
-use sim_core::trace::{Kind, Recorded};
+use sim_core::choice::{Answered, Concern, Key, Log, SCHEDULE, SYNC};
+use sim_core::trace::Recorded;
 use sim_explore::Identity;
 
 /// How many choices are left out one by one.
@@ -57,7 +56,6 @@ pub(super) fn find(
                     ran(recorded, &turns, answered).zip(put_off(&turns, answered))
                 }
                 Concern::Schedule => examined.later(recorded, answered)?,
-                Concern::Yield => examined.sooner(recorded, answered)?,
                 _ => turns::parted(&turns::of(recorded), &turns::of(&passing)),
             };
             return Ok(Some(Turning { key: answered.key.clone(), pair }));
@@ -116,28 +114,5 @@ impl Examined<'_, '_> {
             (now, answered) = (next, moved);
         }
         Ok(pair)
-    }
-
-    /// Lets who gave up its turn go on after ever more turns of others, until the run fails.
-    fn sooner(
-        &mut self,
-        recorded: &Recorded,
-        answered: &Answered,
-    ) -> Result<Option<(Named, Named)>, Stop> {
-        let turns = turns::of(recorded);
-        let Some((next, goes_on)) = behind_yield(&turns, answered) else { return Ok(None) };
-        let given_up = turns.iter().position(|turn| turn.is(answered.turn)).unwrap_or(0);
-        let others = turns[given_up + 1..].iter().filter(|turn| turn.is_poll()).take(STEPS);
-        for other in others.take_while(|turn| turn.named() != goes_on) {
-            let path = recorded.names.text(other.actor).into();
-            let key = Key { site: SCHEDULE.name().into(), path, occurrence: other.number };
-            let mut log = used(recorded, None);
-            let actor = recorded.names.text(goes_on.1);
-            log.insert(key, Answer::Actor(actor.into(), 0));
-            if let Became::Same(_) = self.run(log)? {
-                return Ok(Some((other.named(), goes_on)));
-            }
-        }
-        Ok(Some((next, goes_on)).filter(|(next, _)| next.0 == Kind::Poll))
     }
 }

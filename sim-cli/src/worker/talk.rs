@@ -4,7 +4,7 @@
 //! never outlives this process. One that dies takes one run with it: the one it was in.
 
 use super::outcome::Line;
-use super::{End, Failed, Order, Outcome, Scratch, Surroundings, ordered, quiet_command};
+use super::{End, Failed, Order, Outcome, Scratch, ordered, quiet_command};
 use crate::exit::Stop;
 use crate::list::Test;
 use sim_core::choice::{Log, Redraw};
@@ -62,13 +62,12 @@ impl Talk {
         test: &Test,
         faults: Option<&str>,
         scratch: &Scratch,
-        around: &Surroundings,
         stall: Duration,
     ) -> Result<Self, Stop> {
         let (report, output, trace) =
             (scratch.path("report"), scratch.path("output"), scratch.path("trace"));
         let order = Order { faults: faults.map(str::to_owned), ..Order::candidates(&trace) };
-        let (mut command, order) = quiet_command(test, &order, around.shown);
+        let (mut command, order) = quiet_command(test, &order);
         ordered(&mut command, &order, &report)?;
         let failed =
             |error| Stop::refused(format!("{}: a process cannot be started: {error}", test.name));

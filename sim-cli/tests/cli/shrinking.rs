@@ -322,7 +322,9 @@ fn the_bank_of_the_examples_is_made_small() {
         manifest.replace("[dev-dependencies]", &dependencies),
     )
     .unwrap();
-    let said = project.sim("test --seed 1 --runs 400 --faults none moves_money_twice --format json").exits(1);
+    let said = project
+        .sim("test --seed 1 --runs 400 moves_money_twice --faults none --format json")
+        .exits(1);
     let failure = failure(&said.out);
     let count = |key: &str| failure[key].as_u64().unwrap_or_else(|| panic!("{key}: {failure}"));
     println!(
@@ -374,4 +376,27 @@ fn a_candidate_that_dies_loses_only_itself() {
         "{}",
         refused.err
     );
+}
+
+#[test]
+fn another_failure_that_is_met_on_the_way_is_stored_too() {
+    let text = "#[sim::test]\nasync fn large() {\n    let drawn = sim::rand::range(0..1000);\n    \
+        assert!(!(300..400).contains(&drawn), \"odd\");\n    assert!(drawn < 500, \"{drawn} is too large\");\n}\n";
+    let project = Project::new("second", text);
+    // The first failing run of this seed draws a number above 599, so that the search passes through the odd ones.
+    let failure = |seed: u64| {
+        let _ = fs::remove_dir_all(project.root.join(".sim"));
+        let said = project.sim(&format!("test --seed {seed} --runs 64 --format json")).exits(1);
+        failure(&said.out)
+    };
+    let failure = (1..20).map(failure).find(|failure| !failure["found"].is_null()).unwrap();
+    assert_eq!(failure["message"], "500 is too large", "{failure}");
+    let found = failure["found"][0].as_str().unwrap();
+    assert!(
+        found.starts_with("found on the way: panic: odd: replay it with cargo sim replay .sim/"),
+        "{found}"
+    );
+    assert_eq!(project.stored().len(), 2);
+    let (_, replay) = found.split_once("cargo sim ").unwrap();
+    assert!(project.sim(replay).exits(1).out.contains("odd"));
 }

@@ -20,9 +20,7 @@ pub enum Concern {
     Branch,
     /// Anything else that the program or the world asks: its workload among it.
     Other,
-    /// Whether a turn is given up although it need not.
-    Yield,
-    /// Who runs next.
+    /// Who runs next, and who before one that is about to touch what is shared.
     Schedule,
 }
 
@@ -34,7 +32,6 @@ impl Concern {
         let last = words.clone().next_back().unwrap_or_default();
         match (words.next().unwrap_or_default(), words.next().unwrap_or_default(), last) {
             ("sched", ..) => Self::Schedule,
-            (_, _, "yield") => Self::Yield,
             ("fs", ..) => Self::Disk,
             ("fault", ..) => Self::Fault,
             (_, "clock", _) => Self::Clock,
@@ -56,8 +53,6 @@ mod tests {
         for (site, concern) in [
             ("sched.next", Concern::Schedule),
             ("sched.sync", Concern::Schedule),
-            ("task.sync.yield", Concern::Yield),
-            ("thread.call.yield", Concern::Yield),
             ("net.link.delay", Concern::Delay),
             ("net.link.loss", Concern::Packet),
             ("net.port.pick", Concern::Other),

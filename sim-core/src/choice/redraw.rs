@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// What is drawn anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Redraw {
-    /// Who runs next, and where turns are given up: a policy decides, as in a search.
+    /// Who runs next: a policy decides, as in a search.
     Schedule,
     /// How long messages and disks take.
     Delays,
@@ -25,7 +25,7 @@ impl Redraw {
     #[must_use]
     pub fn takes(self, site: &str) -> bool {
         match self {
-            Self::Schedule => matches!(Concern::of(site), Concern::Schedule | Concern::Yield),
+            Self::Schedule => Concern::of(site) == Concern::Schedule,
             Self::Delays => site.ends_with(".delay"),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::group::{self, Group};
 use crate::weight::is_switch;
-use sim_core::choice::{Answer, Concern, Key, SCHEDULE};
+use sim_core::choice::{Answer, Concern, Key, SCHEDULE, SYNC};
 use std::collections::BTreeSet;
 
 /// A log's entries in the order in which they were asked for.
@@ -158,7 +158,8 @@ impl Moves {
 }
 
 /// Puts one actor's own turns in place of all switches: one after another, from any of its first turns on, though others were in
-/// line. Several tasks that each ran a little early are often one that could have run early by itself.
+/// line. Several tasks that each ran a little early are often one that could have run early by itself. Where somebody was
+/// interrupted, a single interruption is tried before.
 #[derive(Clone, Debug)]
 pub(super) struct Bursts {
     bursts: Vec<Entries>,
@@ -172,12 +173,17 @@ impl Bursts {
     const LONGEST: u32 = 3;
     const TURNS: u32 = 12;
     const ACTORS: usize = 6;
+    /// How many actors are interrupted by how many others.
+    const INTERRUPTED: usize = 3;
 
     pub(super) fn new(best: &Entries) -> Self {
         let switches = best.iter().filter(|(key, _)| is_switch(&key.site)).count();
         let mut bursts = Vec::new();
         if (2..=Self::SWITCHES).contains(&switches) {
             let actors = actors(best);
+            if best.iter().any(|(key, _)| *key.site == *SYNC.name()) {
+                bursts.extend(interruptions(&actors));
+            }
             // The shortest first: the first that is taken is as short as any.
             for length in 1..=Self::LONGEST.min(switches as u32 - 1) {
                 for actor in actors.iter().take(Self::ACTORS) {
@@ -212,6 +218,21 @@ fn actors(best: &Entries) -> Vec<Box<str>> {
         note(&key.path);
     }
     actors
+}
+
+/// One of the actors is interrupted by another, once: what two interruptions of which one puts the actors in order come to.
+fn interruptions(actors: &[Box<str>]) -> Vec<Entries> {
+    let mut interruptions = Vec::new();
+    for actor in actors.iter().take(Bursts::INTERRUPTED) {
+        for other in actors.iter().take(Bursts::INTERRUPTED).filter(|other| *other != actor) {
+            let entry = |occurrence| {
+                let key = Key { site: SYNC.name().into(), path: actor.clone(), occurrence };
+                vec![(key, Answer::Actor(other.clone(), 0))]
+            };
+            interruptions.extend((0..Bursts::TURNS).map(entry));
+        }
+    }
+    interruptions
 }
 
 fn burst(actor: &str, turn: u32, length: u32) -> Entries {
