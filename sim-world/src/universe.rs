@@ -138,8 +138,8 @@ impl Universe {
     pub(crate) fn addresses_of(&mut self, name: &str) -> Option<&[IpAddr]> {
         let Self { hosts, stacks, names, named, .. } = self;
         let names = names.get_or_insert_default();
-        for index in *named..hosts.len() {
-            names.insert(&hosts[index].name, stacks.addresses(HostId::new(index as u32)));
+        for (index, host) in hosts.iter().enumerate().skip(*named) {
+            names.insert(&host.name, stacks.addresses(HostId::new(index as u32)));
         }
         *named = hosts.len();
         names.resolve(name)
