@@ -265,8 +265,12 @@ impl World {
     pub fn look_in_vain(&mut self, count: u32) -> bool {
         let is_granting = self.gates.is_granting();
         let thread = self.threads.get(me());
+        // What a task looks at is no reason to take the turn from the thread behind it later.
+        if !thread.tasks.is_empty() || is_granting {
+            return false;
+        }
         thread.looks += count;
-        if thread.looks < LOOKS || !thread.tasks.is_empty() || is_granting {
+        if thread.looks < LOOKS {
             return false;
         }
         thread.looks = 0;
