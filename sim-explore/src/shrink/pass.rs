@@ -194,7 +194,7 @@ impl Bursts {
         Self { bursts, at: 0 }
     }
 
-    fn next(&mut self, best: &Entries) -> Option<Entries> {
+    fn next(&self, best: &Entries) -> Option<Entries> {
         let burst = self.bursts.get(self.at)?;
         let switches = best.iter().filter(|(key, _)| is_switch(&key.site)).count();
         let kept = best.iter().filter(|(key, _)| !is_switch(&key.site));
@@ -206,9 +206,9 @@ impl Bursts {
 /// The actors that a log's switches name: tasks and threads, of which a turn has no number of its own.
 fn actors(best: &Entries) -> Vec<Box<str>> {
     let mut actors = Vec::new();
-    let mut note = |actor: &Box<str>| {
-        if !actors.contains(actor) {
-            actors.push(actor.clone());
+    let mut note = |actor: &str| {
+        if !actors.iter().any(|known: &Box<str>| **known == *actor) {
+            actors.push(actor.into());
         }
     };
     for (key, answer) in best.iter().rev().filter(|(key, _)| is_switch(&key.site)) {
