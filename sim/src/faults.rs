@@ -93,6 +93,13 @@ impl Look {
     fn one_of<T: Copy>(&self, all: &[T]) -> Option<T> {
         if all.is_empty() { None } else { Some(all[self.pick(WHOM, all.len())]) }
     }
+
+    /// Two groups: each of `all` is asked for its side, so that every way to part them is as likely as any other.
+    fn part(&self, all: Vec<Host>) -> (Vec<Host>, Vec<Host>) {
+        self.ask(WHOM, |choices, stream| {
+            all.into_iter().partition(|_| choices.pick(stream, 2) == 0)
+        })
+    }
 }
 
 /// Begins and ends episodes until the time for them is over, or the tail of the run begins.
@@ -160,11 +167,12 @@ fn begin(look: &Look, open: &[Open]) -> Option<Episode> {
             Some(Episode::Pause(host))
         }
         FaultKind::Partition => {
-            let hosts = all();
-            let first = 1 + look.pick(WHOM, hosts.len().checked_sub(1).filter(|&n| n > 0)?);
-            let (left, right) = hosts.split_at(first);
+            let (left, right) = look.part(all());
             let pairs =
                 left.iter().flat_map(|&a| right.iter().flat_map(move |&b| [(a, b), (b, a)]));
+            if pairs.clone().next().is_none() {
+                return None;
+            }
             Some(cut(pairs.collect()))
         }
         FaultKind::Cut => Some(cut(vec![look.one_of(&pairs())?])),

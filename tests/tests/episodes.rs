@@ -6,6 +6,7 @@ use sim::{Builder, Log, PolicyKind, Run, host};
 use sim_core::choice::Answer;
 use sim_core::trace::Kind;
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -130,4 +131,26 @@ fn an_episode_can_be_left_out_and_the_others_stay() {
     let again = run(Builder::new().replay(without).faults(crashes));
     let expected: Vec<String> = paths.iter().filter(|path| **path != paths[2]).cloned().collect();
     assert_eq!(begins(&again.report.log.unwrap()), expected);
+}
+
+#[test]
+fn a_partition_may_part_the_hosts_in_every_way() {
+    let mut ways = BTreeSet::new();
+    for seed in 0..8 {
+        let found = run(Builder::new().seed(seed).faults(faults(FaultKind::Partition)));
+        let mut far_side: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for (key, _) in found.report.log.unwrap().iter() {
+            if &*key.site == "fault.episode.whom" {
+                far_side.entry(key.path.to_string()).or_default().insert(key.occurrence);
+            }
+        }
+        ways.extend(far_side.into_values());
+    }
+    // Of four hosts, any of the other three may be parted from the root, but not none of them.
+    let all: BTreeSet<u32> = (0..4).collect();
+    let complement = |way: &BTreeSet<u32>| all.difference(way).copied().collect::<BTreeSet<u32>>();
+    let canonical =
+        ways.iter().map(|way| if way.contains(&0) { complement(way) } else { way.clone() });
+    let canonical: BTreeSet<_> = canonical.filter(|way| !way.is_empty()).collect();
+    assert_eq!(canonical.len(), 7, "{canonical:?}");
 }
