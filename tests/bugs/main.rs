@@ -13,12 +13,14 @@
 //! | [`keepalive`] | hyper #2136, hyperswitch-prism #2257 | done once |
 //! | [`retry_storm`] | Bronson et al., HotOS 2021 | liveness: it recovers |
 //! | [`lease`] | HBase, as told by Kleppmann in 2016 | fencing: no write after the lease |
+//! | [`raft`] | the Raft paper, figure 8; logcabin #44, async-raft #106 | what is applied stays |
 
 mod framing;
 mod futurelock;
 mod keepalive;
 mod lease;
 mod pool;
+mod raft;
 mod recursion;
 mod retry_storm;
 mod select_loop;
