@@ -14,6 +14,7 @@
 ///     let mut coin = choices.stream(COIN, Path::WORLD);
 ///     outcomes.push((choices.pick(&mut coin, 2), choices.pick(&mut coin, 3)));
 ///     odometer = choices.into_odometer().unwrap();
+///     assert!(odometer.bases().eq([2, 3]));
 ///     if !odometer.advance() {
 ///         break;
 ///     }
@@ -46,6 +47,11 @@ impl Odometer {
         }
         self.digits.push((0, n));
         0
+    }
+
+    /// How many alternatives each question of the last run had, in the order of the questions.
+    pub fn bases(&self) -> impl Iterator<Item = u64> {
+        self.digits[..self.position].iter().map(|&(_, alternatives)| alternatives)
     }
 
     /// Goes on to the next combination; `false` when all were seen.

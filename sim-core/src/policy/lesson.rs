@@ -4,6 +4,7 @@
 //! number of choices, URW weighs actors by what they still have to do, SURW picks an object that several actors touch. The counts are
 //! those of one run, so they are estimates: a policy never relies on them for more than a good guess.
 
+use super::numbers::Numbers;
 use crate::choice::Path;
 use crate::object::Object;
 use std::collections::BTreeMap;
@@ -152,7 +153,7 @@ impl Census {
 /// What each actor still has to do, those that it will spawn included.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remaining {
-    numbers: BTreeMap<Path, u32>,
+    numbers: Numbers,
     left: Vec<u64>,
 }
 
@@ -165,13 +166,17 @@ impl Remaining {
                 left[actor.parent as usize] += left[number];
             }
         }
-        let paths = lesson.actors.iter().map(|actor| actor.path);
-        Self { numbers: paths.zip(0..).collect(), left }
+        let mut numbers = Numbers::default();
+        for actor in &lesson.actors {
+            numbers.number(actor.path.to_bits());
+        }
+        Self { numbers, left }
     }
 
     /// The number of the actor at `path`, if the lesson knows it.
+    #[inline]
     pub(super) fn number(&self, path: Path) -> Option<u32> {
-        self.numbers.get(&path).copied()
+        self.numbers.get(path.to_bits())
     }
 
     /// What actor `number` still has to do.

@@ -10,6 +10,7 @@ mod fifo;
 mod kind;
 mod lesson;
 mod line;
+mod numbers;
 mod pct;
 mod pos;
 mod priority;

@@ -5,13 +5,13 @@
 //! each of them.
 
 use super::Policy;
+use super::numbers::Numbers;
 use super::ranks::{ByPlace, Ranks};
 use crate::choice::{Draws, Path};
 use crate::members::{Member, Members, Place};
 use crate::object::Object;
-use std::collections::BTreeMap;
 
-/// No place: the end of a ring.
+/// No place, and no object: the end of a list.
 const NOBODY: u32 = u32::MAX;
 
 /// Runs the highest of random priorities of events, dealt anew to those who race.
@@ -20,13 +20,15 @@ pub struct Pos {
     draws: Draws,
     ranks: Ranks,
     racers: Racers,
+    /// Whose event at a sync point was not next, and its priority: it keeps it until it is next or another races with it.
+    interrupted: Option<(Path, u64)>,
 }
 
 impl Pos {
     /// The policy that deals from `draws`.
     #[must_use]
     pub fn new(draws: Draws) -> Self {
-        Self { draws, ranks: Ranks::default(), racers: Racers::new() }
+        Self { draws, ranks: Ranks::default(), racers: Racers::new(), interrupted: None }
     }
 
     #[inline]
@@ -53,7 +55,8 @@ impl Policy for Pos {
     }
 
     fn joined(&mut self, place: Place, member: &Member) {
-        let rank = self.deal();
+        let kept = self.interrupted.take_if(|(path, _)| *path == member.path);
+        let rank = kept.map_or_else(|| self.deal(), |(_, rank)| rank);
         self.ranks.set(place, rank);
         self.racers.enter(place, member.object);
     }
@@ -81,9 +84,10 @@ impl Policy for Pos {
         self.highest().1
     }
 
-    fn pick_or_stay(&mut self, _members: &Members, _actor: Path, _object: Object) -> Option<Place> {
+    fn pick_or_stay(&mut self, _members: &Members, actor: Path, _object: Object) -> Option<Place> {
         let own = self.deal();
         let (rank, place) = self.highest();
+        self.interrupted = (own < rank).then_some((actor, own));
         (own < rank).then_some(place)
     }
 }
@@ -91,29 +95,35 @@ impl Policy for Pos {
 /// The members by the object that they are about to touch, in a list each.
 #[derive(Clone, Debug)]
 struct Racers {
-    first: BTreeMap<Object, u32>,
+    objects: Numbers,
+    /// The first of each list, by the object's number.
+    first: Vec<u32>,
     at: ByPlace<Link>,
 }
 
 /// A member in the list of its object.
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    object: Object,
+    /// The object's number.
+    object: u32,
     before: u32,
     behind: u32,
 }
 
+/// In no list.
+const ALONE: Link = Link { object: NOBODY, before: NOBODY, behind: NOBODY };
+
 impl Racers {
-    const fn new() -> Self {
-        let nobody = Link { object: Object::UNKNOWN, before: NOBODY, behind: NOBODY };
-        Self { first: BTreeMap::new(), at: ByPlace::new(nobody) }
+    fn new() -> Self {
+        Self { objects: Numbers::default(), first: Vec::new(), at: ByPlace::new(ALONE) }
     }
 
     fn first(&self, object: Object) -> Option<Place> {
         if !object.is_known() {
             return None;
         }
-        self.first.get(&object).map(|&first| Place::at(first as usize))
+        let first = self.first[self.objects.get(object.to_bits())? as usize];
+        (first != NOBODY).then(|| Place::at(first as usize))
     }
 
     fn next(&self, place: Place) -> Option<Place> {
@@ -122,39 +132,39 @@ impl Racers {
     }
 
     fn enter(&mut self, place: Place, object: Object) {
-        let number = place.index() as u32;
-        let behind = match object.is_known() {
-            true => self.first.insert(object, number).unwrap_or(NOBODY),
-            false => NOBODY,
-        };
+        if !object.is_known() {
+            return self.at.set(place, ALONE);
+        }
+        let (number, object) = (place.index() as u32, self.objects.number(object.to_bits()));
+        if object as usize == self.first.len() {
+            self.first.push(NOBODY);
+        }
+        let behind = core::mem::replace(&mut self.first[object as usize], number);
         self.at.set(place, Link { object, before: NOBODY, behind });
         self.relink(behind, |link| link.before = number);
     }
 
     fn leave(&mut self, place: Place) {
         let Link { object, before, behind } = self.at.get(place);
-        if !object.is_known() {
+        if object == NOBODY {
             return;
         }
         self.relink(before, |link| link.behind = behind);
         self.relink(behind, |link| link.before = before);
         if before == NOBODY {
-            match behind {
-                NOBODY => _ = self.first.remove(&object),
-                behind => _ = self.first.insert(object, behind),
-            }
+            self.first[object as usize] = behind;
         }
-        self.at.set(place, Link { object: Object::UNKNOWN, before: NOBODY, behind: NOBODY });
+        self.at.set(place, ALONE);
     }
 
     fn moved(&mut self, from: Place, to: Place) {
         let (link, number) = (self.at.get(from), to.index() as u32);
         self.at.set(to, link);
-        if link.object.is_known() {
+        if link.object != NOBODY {
             self.relink(link.before, |link| link.behind = number);
             self.relink(link.behind, |link| link.before = number);
             if link.before == NOBODY {
-                self.first.insert(link.object, number);
+                self.first[link.object as usize] = number;
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! One shared object is selected; every order of the events on it is to be equally likely, and all else is scheduled freely. An *intended*
 //! actor is drawn in proportion to its events on the object that are left; whoever else is about to touch the object is held
-//! back, and the others run by random priorities, until the intended one has had its event. Then the next is drawn.
+//! back, and the events of the others have random priorities, until the intended one has had its event. Then the next is drawn.
 //!
 //! If only actors that are held back could run (the intended one waits for one of them), another is intended.
 
@@ -10,7 +10,7 @@ use super::Policy;
 use super::lesson::{Lesson, Remaining, Touched};
 use super::ranks::{ByPlace, Ranks};
 use super::weights::Weights;
-use crate::choice::{Draws, Path, mix};
+use crate::choice::{Draws, Path};
 use crate::members::{Member, Members, Place};
 use crate::object::{Object, ObjectKind};
 
@@ -21,7 +21,6 @@ const STRANGER: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct Surw {
     draws: Draws,
-    key: u64,
     /// The selected object.
     selected: Object,
     remaining: Remaining,
@@ -33,10 +32,11 @@ pub struct Surw {
     places: Vec<Option<Place>>,
     /// Who is at a place: its number if it is poised.
     numbers: ByPlace<u32>,
-    /// Random priorities of members that are not held back.
+    /// Random priorities of the events of members that are not held back.
     ranks: Ranks,
-    paths: ByPlace<Path>,
     intended: Option<u32>,
+    /// Whose event at a sync point was not next, and its priority.
+    interrupted: Option<(Path, u64)>,
 }
 
 impl Surw {
@@ -55,10 +55,8 @@ impl Surw {
                 alive.set(number, remaining.left(number as u32));
             }
         }
-        let key = draws.bits();
         let mut policy = Self {
             draws,
-            key,
             selected: touched.object,
             alive,
             poised: Weights::default(),
@@ -66,15 +64,16 @@ impl Surw {
             remaining,
             numbers: ByPlace::new(STRANGER),
             ranks: Ranks::default(),
-            paths: ByPlace::new(Path::WORLD),
             intended: None,
+            interrupted: None,
         };
         policy.intend_any();
         Some(policy)
     }
 
-    fn priority(&self, actor: Path) -> u64 {
-        mix::join(self.key, actor.to_bits()) | 1
+    #[inline]
+    fn deal(&mut self) -> u64 {
+        self.draws.bits() | 1
     }
 
     /// The number of an actor that is about to touch `object`, if that is the selected one.
@@ -102,7 +101,8 @@ impl Surw {
             self.ranks.set(place, 0);
         }
         if let Some(place) = number.and_then(|number| self.places[number as usize]) {
-            self.ranks.set(place, self.priority(self.paths.get(place)));
+            let rank = self.deal();
+            self.ranks.set(place, rank);
         }
     }
 
@@ -115,7 +115,7 @@ impl Surw {
     }
 }
 
-/// Draws one of the objects: the kind first, by the shares below, then any of that kind.
+/// Draws one of the objects: the kind first, by the shares below, then one of that kind in proportion to the events on it.
 fn select<'l>(objects: &'l [Touched], draws: &mut Draws) -> Option<&'l Touched> {
     /// Locks and channels, sockets, hosts, files, and what has no kind.
     fn share(kind: ObjectKind) -> (usize, u64) {
@@ -139,7 +139,15 @@ fn select<'l>(objects: &'l [Touched], draws: &mut Draws) -> Option<&'l Touched> 
         at = at.saturating_sub(*share);
         holds
     })?;
-    Some(group[draws.below(group.len() as u64) as usize])
+    let events =
+        |touched: &Touched| touched.by.iter().map(|&(_, count)| u64::from(count)).sum::<u64>();
+    let mut at = draws.below(group.iter().map(|touched| events(touched)).sum::<u64>().max(1));
+    let is_drawn = |touched: &&&Touched| {
+        let holds = at < events(touched);
+        at = at.saturating_sub(events(touched));
+        holds
+    };
+    group.iter().find(is_drawn).copied()
 }
 
 impl Policy for Surw {
@@ -171,7 +179,6 @@ impl Policy for Surw {
     }
 
     fn joined(&mut self, place: Place, member: &Member) {
-        self.paths.set(place, member.path);
         let poised = self.poised_number(member.path, member.object);
         let free = poised.is_none_or(|number| self.places[number as usize].is_some());
         self.numbers.set(place, STRANGER);
@@ -184,7 +191,9 @@ impl Policy for Surw {
             }
         }
         let is_held = poised.is_some_and(|number| !free && self.intended != Some(number));
-        self.ranks.set(place, if is_held { 0 } else { self.priority(member.path) });
+        let kept = self.interrupted.take_if(|(path, _)| *path == member.path);
+        let rank = if is_held { 0 } else { kept.map_or_else(|| self.deal(), |(_, rank)| rank) };
+        self.ranks.set(place, rank);
     }
 
     fn left(&mut self, place: Place) {
@@ -199,7 +208,6 @@ impl Policy for Surw {
 
     fn moved(&mut self, from: Place, to: Place) {
         self.ranks.moved(from, to);
-        self.paths.moved(from, to);
         let number = self.numbers.get(from);
         self.numbers.set(from, STRANGER);
         self.numbers.set(to, number);
@@ -229,7 +237,12 @@ impl Policy for Surw {
         let held =
             self.poised_number(actor, object).filter(|number| self.intended != Some(*number));
         match (held, others) {
-            (None, others) => others.filter(|(rank, _)| *rank > self.priority(actor)),
+            (None, others) => {
+                let own = self.deal();
+                let other = others.filter(|(rank, _)| *rank > own);
+                self.interrupted = other.map(|_| (actor, own));
+                other
+            }
             (Some(_), Some(other)) => Some(other),
             // All are held back, this one too: any of them is intended now.
             (Some(number), None) => {

@@ -252,6 +252,57 @@ fn partial_order_sampling_holds_an_event_back_through_many_others() {
     assert!(!(0..3_000).any(walk));
 }
 
+/// The order of the events of actors, in which the highest of the next ones' priorities comes first.
+fn order_by_priorities(events: &[u32], priorities: &[u32]) -> Vec<usize> {
+    let first = |actor: usize| events[..actor].iter().sum::<u32>();
+    let mut done = vec![0; events.len()];
+    let mut order = Vec::new();
+    let next = |done: &[u32], actor: usize| {
+        let is_left = done[actor] < events[actor];
+        is_left.then(|| (priorities[(first(actor) + done[actor]) as usize], actor))
+    };
+    while let Some((_, actor)) = (0..events.len()).filter_map(|actor| next(&done, actor)).max() {
+        done[actor] += 1;
+        order.push(actor);
+    }
+    order
+}
+
+/// All orders of `0..n`.
+fn permutations(n: u32) -> Vec<Vec<u32>> {
+    let Some(last) = n.checked_sub(1) else { return vec![Vec::new()] };
+    let insert = |shorter: Vec<u32>| {
+        (0..=shorter.len()).map(move |at| {
+            let mut longer = shorter.clone();
+            longer.insert(at, last);
+            longer
+        })
+    };
+    permutations(last).into_iter().flat_map(insert).collect()
+}
+
+#[test]
+fn partial_order_sampling_deals_one_priority_to_each_event() {
+    // Nobody races, so that an event keeps its priority until it comes, whether it was interrupted at a sync point or not.
+    let events = [3, 2];
+    let mut expected: BTreeMap<Vec<usize>, f64> = BTreeMap::new();
+    let dealt = permutations(5);
+    for priorities in &dealt {
+        *expected.entry(order_by_priorities(&events, priorities)).or_default() += 1.0;
+    }
+    let orders = Program::of(&events).orders(PolicyKind::Pos, 24_000);
+    let statistic: f64 = expected
+        .iter()
+        .map(|(order, &count)| {
+            let count = count * 24_000.0 / dealt.len() as f64;
+            (orders.get(order).map_or(0.0, |&seen| seen as f64) - count).powi(2) / count
+        })
+        .sum();
+    assert_eq!((expected.len(), orders.len()), (10, 10));
+    // The 99.9 % quantile of chi-square with 9 degrees of freedom.
+    assert!(statistic < 27.9, "{statistic} {orders:?} {expected:?}");
+}
+
 #[test]
 fn a_log_gives_the_same_interleaving_again() {
     let program = Program::of(&[3, 2, 4]);
