@@ -223,7 +223,7 @@ impl Judge<'_> {
                 difference,
                 ..Diverged::default()
             })),
-            Replayed::Passes { .. } => return self.passes(test, file, path, &failure),
+            Replayed::Passes => return self.passes(test, file, path, &failure),
         })
     }
 

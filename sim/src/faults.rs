@@ -170,9 +170,7 @@ fn begin(look: &Look, open: &[Open]) -> Option<Episode> {
             let (left, right) = look.part(all());
             let pairs =
                 left.iter().flat_map(|&a| right.iter().flat_map(move |&b| [(a, b), (b, a)]));
-            if pairs.clone().next().is_none() {
-                return None;
-            }
+            pairs.clone().next()?;
             Some(cut(pairs.collect()))
         }
         FaultKind::Cut => Some(cut(vec![look.one_of(&pairs())?])),

@@ -244,8 +244,8 @@ impl Crew {
 }
 
 /// So many tasks that do the same.
-pub fn times(count: usize, mut work: impl FnMut(usize) -> Work) -> impl Iterator<Item = Work> {
-    (0..count).map(move |number| work(number))
+pub fn times(count: usize, work: impl FnMut(usize) -> Work) -> impl Iterator<Item = Work> {
+    (0..count).map(work)
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn told(failure: &Failure) -> String {
         }
         (Some(true), None) => text.push_str("  the stored failure, replayed\n"),
         (Some(false), None) => {
-            text.push_str("  a stored failure was replayed and led to this other one\n")
+            text.push_str("  a stored failure was replayed and led to this other one\n");
         }
         (None, _) => {}
     }

@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn runs_are_told_in_the_workers_words() {
         let log = Log::parse(["sched.next a 1 @b"].into_iter(), 1).unwrap();
-        let ask = Ask { number: 3, log: log.clone(), ..Ask::default() };
+        let ask = Ask { number: 3, log, ..Ask::default() };
         assert_eq!(text(&ask), "candidate 3\nsched.next a 1 @b\nend\n");
         let places = vec![(String::from("a/b#1"), 7)];
         let traced = Ask { traced: true, places, log: Log::default(), ..ask };

@@ -205,9 +205,9 @@ impl Bursts {
 
 /// The actors that a log's switches name: tasks and threads, of which a turn has no number of its own.
 fn actors(best: &Entries) -> Vec<Box<str>> {
-    let mut actors = Vec::new();
+    let mut actors: Vec<Box<str>> = Vec::new();
     let mut note = |actor: &str| {
-        if !actors.iter().any(|known: &Box<str>| **known == *actor) {
+        if !actors.iter().any(|known| **known == *actor) {
             actors.push(actor.into());
         }
     };

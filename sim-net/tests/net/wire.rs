@@ -243,10 +243,10 @@ impl Net {
         self.call(s, |stack, env, id| stack.set_option(env, id, option))
             .expect("the option is valid");
     }
-    pub(crate) fn local(&mut self, s: Sock) -> SocketAddr {
+    pub(crate) fn local(&self, s: Sock) -> SocketAddr {
         self.stacks.local_addr(s.id).expect("the socket is open")
     }
-    pub(crate) fn peer(&mut self, s: Sock) -> Result<SocketAddr> {
+    pub(crate) fn peer(&self, s: Sock) -> Result<SocketAddr> {
         self.stacks.peer_addr(s.id)
     }
     pub(crate) fn error(&mut self, s: Sock) -> Option<Errno> {
