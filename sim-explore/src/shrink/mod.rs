@@ -1,12 +1,12 @@
 //! The shrinker: the log of a failure made small, for as long as it leads to the *same* failure.
 //!
 //! A state machine without runs of its own. It proposes logs, several ahead where several processes wait for work, and is told
-//! what became of each in whatever order they end. Inside, one search goes on step by step ([`search`]); it is
+//! what became of each in whatever order they end. Inside, one search goes on step by step (`search`); it is
 //! only ever told outcomes in its own order, and those that came too early are kept until they are wanted. So the result, and
 //! the number of runs that count, do not depend on how many were performed at once; speculation that nobody wanted is forgotten.
 //!
 //! - What is taken is what a run in fact used, in the order in which it asked; entries that nobody asked for go by themselves.
-//! - A log is smaller by [`Weight`](crate::Weight), and nothing else is taken, so the search ends.
+//! - A log is smaller by [`Weight`], and nothing else is taken, so the search ends.
 //! - A log that was tried is not tried again.
 //! - Another failure is never taken. It is kept as a find of its own, with the first log that led to it.
 
