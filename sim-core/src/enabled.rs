@@ -123,7 +123,7 @@ impl EnabledSet {
     }
 
     /// Adds a task at the end of the line: by its number, or as `member` describes it where somebody will ask.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert_task(&mut self, id: TaskId, member: impl FnOnce() -> Member) {
         match self.members.insert_nameless(id) {
             Some(place) if self.watched => self.policy.joined(place, &member()),
@@ -155,8 +155,9 @@ impl EnabledSet {
         left
     }
 
-    /// Tells the policy who has left, and who is at its place now.
-    #[inline]
+    /// Tells the policy who has left, and who is at its place now. Apart from the turns of a search by a random walk, which has
+    /// nobody to tell.
+    #[inline(never)]
     fn note_removal(&mut self, place: Place) {
         if self.watched {
             self.policy.left(place);
