@@ -22,7 +22,7 @@ pub struct Out {
     /// A packet is handed on by its box: it is too large to be moved from queue to queue.
     pub packets: Vec<(Option<SocketId>, Box<Packet>)>,
     /// Events at sockets that a program holds: what Linux would wake the wait queue with. Whether the
-    /// socket is still ready is another question: `readiness`.
+    /// socket is still ready is another question: [`Stacks::readiness`](super::Stacks::readiness).
     pub ready: Vec<(SocketId, Readiness)>,
     /// Instants at which [`Stack::timer`](super::Stack::timer) is to be called. None is ever taken back.
     pub timers: Vec<(SocketId, Instant)>,
